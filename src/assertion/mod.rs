@@ -1,0 +1,29 @@
+//! "I know you": what both ends keep after a full authentication.
+//!
+//! The client keeps a [`ClientAssertion`], the server a [`Record`]; both come from one seed by one key schedule, and neither
+//! end can be computed from the other's half. What may be kept, for how long and how strongly follows from the [`Origin`].
+
+mod client;
+mod lineage_record;
+mod origin;
+mod pin;
+mod policy;
+mod record;
+mod renewal;
+mod schedule;
+mod scope;
+
+pub use client::{ClientAssertion, InvalidAssertion};
+pub use lineage_record::LineageRecord;
+pub(crate) use origin::valid_login_name;
+pub use origin::{BindingType, FullLogin, InvalidLogin, Origin};
+pub use pin::{Binding, Pin};
+pub use policy::{LineageRule, Policy};
+pub use record::{DeviceId, Record};
+pub(crate) use record::{Owner, stand_in};
+pub use renewal::Renewal;
+pub(crate) use schedule::signing_key;
+pub use schedule::{AssertionId, CannotDerive};
+pub use scope::{InvalidService, OfferHash, Scope, Service};
+
+pub use crate::crypto::Hash;

@@ -1,0 +1,154 @@
+//! The mechanism that an assertion may be used with, and no other.
+
+use core::fmt;
+
+use crate::channel::{ChannelFacts, Unsuitable};
+use crate::crypto::Hash;
+
+/// The channel binding of an IKY mechanism.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Binding {
+    /// `-EXPR`: tls-exporter (RFC 9266), unique to the connection.
+    Exporter,
+    /// `-ENDP`: tls-server-end-point (RFC 5929), shared by whoever holds the certificate.
+    EndPoint,
+    /// `-NONE`: no binding; whoever ends TLS in the client's sight can use a proof once.
+    None,
+}
+
+impl Binding {
+    /// The registered name of the binding type, for the gs2-header; `None` where there is no binding.
+    pub const fn type_name(self) -> Option<&'static str> {
+        match self {
+            Self::Exporter => Some("tls-exporter"),
+            Self::EndPoint => Some("tls-server-end-point"),
+            Self::None => None,
+        }
+    }
+}
+
+/// An IKY mechanism: the one that an assertion is pinned to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Pin {
+    hash: Hash,
+    binding: Binding,
+    signs: bool,
+}
+
+impl Pin {
+    /// `IKY-SHA-256-EXPR`, the one to start with.
+    pub const SHA_256_EXPR: Self = Self::mac(Hash::Sha256, Binding::Exporter);
+    /// `IKY-SHA-256-ENDP`, for a server that knows its front end's certificate.
+    pub const SHA_256_ENDP: Self = Self::mac(Hash::Sha256, Binding::EndPoint);
+    /// `IKY-SHA-256-NONE`, for a server that sees nothing of TLS.
+    pub const SHA_256_NONE: Self = Self::mac(Hash::Sha256, Binding::None);
+    /// `IKY-ED25519-EXPR`: the server keeps a public key, so stolen records impersonate nobody, whatever else was seen.
+    pub const ED25519_EXPR: Self = Self { hash: Hash::Sha256, binding: Binding::Exporter, signs: true };
+
+    /// Every mechanism of the family, strongest binding first.
+    pub const ALL: [Self; 10] = [
+        Self::ED25519_EXPR,
+        Self::mac(Hash::Sha512, Binding::Exporter),
+        Self::mac(Hash::Sha384, Binding::Exporter),
+        Self::SHA_256_EXPR,
+        Self::mac(Hash::Sha512, Binding::EndPoint),
+        Self::mac(Hash::Sha384, Binding::EndPoint),
+        Self::SHA_256_ENDP,
+        Self::mac(Hash::Sha512, Binding::None),
+        Self::mac(Hash::Sha384, Binding::None),
+        Self::SHA_256_NONE,
+    ];
+
+    /// `IKY-<hash>-<binding>`, whose proof is an HMAC.
+    pub const fn mac(hash: Hash, binding: Binding) -> Self {
+        Self { hash, binding, signs: false }
+    }
+
+    /// The mechanism of this name, in any case of letters (RFC 4422 section 3.1 has upper case; IMAP compares without).
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|pin| pin.name().eq_ignore_ascii_case(name))
+    }
+
+    /// The SASL mechanism name, 20 octets at most.
+    pub const fn name(self) -> &'static str {
+        match (self.signs, self.hash, self.binding) {
+            (true, ..) => "IKY-ED25519-EXPR",
+            (_, Hash::Sha256, Binding::Exporter) => "IKY-SHA-256-EXPR",
+            (_, Hash::Sha384, Binding::Exporter) => "IKY-SHA-384-EXPR",
+            (_, Hash::Sha512, Binding::Exporter) => "IKY-SHA-512-EXPR",
+            (_, Hash::Sha256, Binding::EndPoint) => "IKY-SHA-256-ENDP",
+            (_, Hash::Sha384, Binding::EndPoint) => "IKY-SHA-384-ENDP",
+            (_, Hash::Sha512, Binding::EndPoint) => "IKY-SHA-512-ENDP",
+            (_, Hash::Sha256, Binding::None) => "IKY-SHA-256-NONE",
+            (_, Hash::Sha384, Binding::None) => "IKY-SHA-384-NONE",
+            (_, Hash::Sha512, Binding::None) => "IKY-SHA-512-NONE",
+        }
+    }
+
+    /// The hash function of its key schedule, transcript and responder signature.
+    pub const fn hash(self) -> Hash {
+        self.hash
+    }
+
+    /// Its channel binding.
+    pub const fn binding(self) -> Binding {
+        self.binding
+    }
+
+    /// Whether the proof is an Ed25519 signature (RFC 8032) rather than an HMAC.
+    pub const fn signs(self) -> bool {
+        self.signs
+    }
+
+    /// Length of a proof, in octets.
+    pub const fn proof_len(self) -> usize {
+        if self.signs { 64 } else { self.hash.len() }
+    }
+
+    /// Whether one proof could be used twice on its channel, so that a counter is needed.
+    pub const fn needs_counter(self) -> bool {
+        !matches!(self.binding, Binding::Exporter)
+    }
+
+    /// Whether this mechanism can be used over this channel.
+    ///
+    /// # Errors
+    /// [`Unsuitable`] when the binding is not known, or the channel's keys may be shared with somebody else.
+    pub fn check_channel(self, facts: &ChannelFacts) -> Result<(), Unsuitable> {
+        match self.binding {
+            Binding::Exporter => facts.exporter_is_private(),
+            Binding::EndPoint if facts.tls_server_end_point().is_none() => Err(Unsuitable::NoEndPoint),
+            Binding::EndPoint | Binding::None => facts.keys_are_private(),
+        }
+    }
+
+    /// Whether a server can list it before the handshake is finished (a half-RTT greeting), when its exporter is still to come.
+    pub(crate) fn may_be_listed(self, facts: &ChannelFacts) -> bool {
+        match self.check_channel(facts) {
+            Ok(()) => true,
+            Err(Unsuitable::NoExporter) => facts.exporter_is_to_come(),
+            Err(_) => false,
+        }
+    }
+
+    /// The channel binding data, once [`check_channel`](Self::check_channel) allowed it; empty for `-NONE`.
+    pub(crate) fn binding_data(self, facts: &ChannelFacts) -> Option<&[u8]> {
+        match self.binding {
+            Binding::Exporter => facts.tls_exporter(),
+            Binding::EndPoint => facts.tls_server_end_point(),
+            Binding::None => Some(b""),
+        }
+    }
+}
+
+impl fmt::Display for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Debug for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pin({})", self.name())
+    }
+}

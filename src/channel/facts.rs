@@ -1,0 +1,341 @@
+//! What is known of one TLS connection.
+
+use core::fmt;
+
+use super::{EndPoint, Handle, Lineage, ServerName};
+use crate::crypto::Secret;
+
+/// The protocol versions that can carry fast reauthentication at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// TLS 1.2 (RFC 5246).
+    Tls12,
+    /// TLS 1.3 (RFC 8446).
+    Tls13,
+}
+
+/// Where the server keeps the state of a session between two connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tickets {
+    /// In the server: the ticket or session id is a name for it.
+    Stateful,
+    /// In the ticket, under the server's ticket key; also the answer when it is not known which.
+    Stateless,
+}
+
+/// How this connection came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handshake {
+    /// A full handshake: the server showed its certificate.
+    Full,
+    /// TLS really resumed an earlier session; an offer to resume alone is not this.
+    Resumed,
+}
+
+/// RFC 5705 and RFC 8446 section 7.5 keying material, as any TLS stack can give it.
+///
+/// Every closure of the same shape is one: `|label, context, out| connection.export(out, label, Some(context))`.
+/// The context is always present, also where it is empty: TLS 1.2 tells the two apart.
+pub trait Exporter {
+    /// Fills `out` with `TLS-Exporter(label, context, out.len())`.
+    ///
+    /// # Errors
+    /// [`ExporterUnavailable`] when the handshake is not finished, or the stack or front end has no exporter.
+    fn export(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), ExporterUnavailable>;
+}
+
+impl<F> Exporter for F
+where
+    F: Fn(&[u8], &[u8], &mut [u8]) -> Result<(), ExporterUnavailable>,
+{
+    fn export(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), ExporterUnavailable> {
+        self(label, context, out)
+    }
+}
+
+/// The TLS exporter can't be had here, or not yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no TLS exporter: the handshake is unfinished, or whoever terminates TLS forwards none")]
+pub struct ExporterUnavailable;
+
+/// Why a channel can't carry an exporter-based assertion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsuitable {
+    /// TLS 1.2 without the extended master secret (RFC 7627): two connections can share a secret, and so an exporter.
+    #[error("TLS 1.2 without the extended master secret")]
+    NoExtendedMasterSecret,
+    /// No (EC)DHE: whoever has the ticket or the pre-shared key can recompute the exporter.
+    #[error("the key exchange had no (EC)DHE")]
+    NoForwardSecrecy,
+    /// TLS 1.2 with stateless tickets: they carry the master secret, so whoever has the ticket key can recompute the exporter.
+    #[error("TLS 1.2 with stateless tickets")]
+    Tls12StatelessTickets,
+    /// There is no exporter.
+    #[error("no TLS exporter")]
+    NoExporter,
+    /// The server's certificate is not known, or has no tls-server-end-point.
+    #[error("no tls-server-end-point")]
+    NoEndPoint,
+}
+
+/// What one end knows of its TLS connection, after the handshake.
+///
+/// Made with [`ChannelFacts::tls13`] or [`ChannelFacts::tls12`], then one method a fact. A fact that is not given counts as
+/// unknown, and what would need it is refused.
+#[derive(Clone)]
+pub struct ChannelFacts {
+    version: TlsVersion,
+    extended_master_secret: bool,
+    forward_secret: bool,
+    handshake: Handshake,
+    tickets: Tickets,
+    early_data: bool,
+    server_name: ServerName,
+    server_name_seen: bool,
+    exported: Option<Exported>,
+    exporter_to_come: bool,
+    end_point: Option<EndPoint>,
+    handle: Option<Handle>,
+    predecessor: Option<Handle>,
+}
+
+#[derive(Clone)]
+struct Exported {
+    tls_exporter: Secret,
+    lineage: Lineage,
+    renewal: Secret,
+}
+
+impl ChannelFacts {
+    /// TLS 1.3 with (EC)DHE, a full handshake, nothing else known yet.
+    pub fn tls13() -> Self {
+        Self {
+            version: TlsVersion::Tls13,
+            extended_master_secret: true,
+            forward_secret: true,
+            handshake: Handshake::Full,
+            tickets: Tickets::Stateless,
+            early_data: false,
+            server_name: ServerName::none(),
+            server_name_seen: false,
+            exported: None,
+            exporter_to_come: false,
+            end_point: None,
+            handle: None,
+            predecessor: None,
+        }
+    }
+
+    /// TLS 1.2, saying whether the extended master secret (RFC 7627) was negotiated; a stack that can't tell says `false`.
+    pub fn tls12(extended_master_secret: bool) -> Self {
+        Self { version: TlsVersion::Tls12, extended_master_secret, ..Self::tls13() }
+    }
+
+    /// The key exchange had no (EC)DHE: TLS 1.3 `psk_ke`, or TLS 1.2 with static RSA.
+    #[must_use]
+    pub fn without_forward_secrecy(mut self) -> Self {
+        self.forward_secret = false;
+        self
+    }
+
+    /// TLS really resumed an earlier session.
+    #[must_use]
+    pub fn resumed(mut self) -> Self {
+        self.handshake = Handshake::Resumed;
+        self
+    }
+
+    /// Where the server keeps the sessions of this connection, resumed or to come; [`Tickets::Stateless`] until said otherwise.
+    #[must_use]
+    pub fn tickets(mut self, tickets: Tickets) -> Self {
+        self.tickets = tickets;
+        self
+    }
+
+    /// What the client sends now travels, or may have travelled, as TLS 1.3 early data.
+    #[must_use]
+    pub fn in_early_data(mut self) -> Self {
+        self.early_data = true;
+        self
+    }
+
+    /// The server name that the client sent, or [`ServerName::none`] where it is known to have sent none.
+    ///
+    /// A server behind a front end that does not forward it gives the name that it is configured with instead, by
+    /// [`assumed_server_name`](Self::assumed_server_name).
+    #[must_use]
+    pub fn server_name(mut self, name: ServerName) -> Self {
+        self.server_name = name;
+        self.server_name_seen = true;
+        self
+    }
+
+    /// The server name that a server assumes because it can't see the client's.
+    #[must_use]
+    pub fn assumed_server_name(mut self, name: ServerName) -> Self {
+        self.server_name = name;
+        self.server_name_seen = false;
+        self
+    }
+
+    /// The tls-exporter binding (RFC 9266) and the exporter values of IKY, read once, now.
+    ///
+    /// # Errors
+    /// [`ExporterUnavailable`] as the exporter says.
+    pub fn exporter(mut self, exporter: &dyn Exporter) -> Result<Self, ExporterUnavailable> {
+        let read = |label: &[u8]| {
+            let mut value = Secret::zeroed(32);
+            exporter.export(label, b"", value.as_mut()).map(|()| value)
+        };
+        self.exported = Some(Exported {
+            tls_exporter: read(b"EXPORTER-Channel-Binding")?,
+            lineage: Lineage::from_secret(read(b"EXPORTER-SASL-IKY-Lineage")?),
+            renewal: read(b"EXPORTER-SASL-IKY-Renew")?,
+        });
+        Ok(self)
+    }
+
+    /// The handshake is not finished yet, and will give an exporter: enough to list mechanisms in a half-RTT greeting.
+    #[must_use]
+    pub fn exporter_to_come(mut self) -> Self {
+        self.exporter_to_come = true;
+        self
+    }
+
+    /// The tls-server-end-point binding (RFC 5929 section 4).
+    #[must_use]
+    pub fn end_point(mut self, end_point: EndPoint) -> Self {
+        self.end_point = Some(end_point);
+        self
+    }
+
+    /// Server: the fresh handle that was put into this connection's resumption data.
+    #[must_use]
+    pub fn handle(mut self, handle: Handle) -> Self {
+        self.handle = Some(handle);
+        self
+    }
+
+    /// Server: the handle that the resumed session brought back. It counts only on a connection that really resumed.
+    #[must_use]
+    pub fn predecessor(mut self, handle: Handle) -> Self {
+        self.predecessor = Some(handle);
+        self
+    }
+
+    /// The protocol version.
+    pub fn version(&self) -> TlsVersion {
+        self.version
+    }
+
+    /// Full or resumed.
+    pub fn handshake(&self) -> Handshake {
+        self.handshake
+    }
+
+    /// Whether TLS really resumed an earlier session.
+    pub fn is_resumed(&self) -> bool {
+        self.handshake == Handshake::Resumed
+    }
+
+    /// Where the server keeps the sessions of this connection.
+    pub fn session_tickets(&self) -> Tickets {
+        self.tickets
+    }
+
+    /// Whether what the client sends now may be early data.
+    pub fn is_early_data(&self) -> bool {
+        self.early_data
+    }
+
+    /// The server name, seen or assumed.
+    pub fn name(&self) -> &ServerName {
+        &self.server_name
+    }
+
+    /// Whether [`name`](Self::name) is what the client really sent.
+    pub fn name_was_seen(&self) -> bool {
+        self.server_name_seen
+    }
+
+    /// The tls-exporter channel binding (RFC 9266), 32 octets.
+    pub fn tls_exporter(&self) -> Option<&[u8]> {
+        self.exported.as_ref().map(|exported| exported.tls_exporter.as_ref())
+    }
+
+    /// The tls-server-end-point channel binding (RFC 5929), 28 to 64 octets.
+    pub fn tls_server_end_point(&self) -> Option<&[u8]> {
+        self.end_point.as_ref().map(EndPoint::as_octets)
+    }
+
+    pub(crate) fn exporter_is_to_come(&self) -> bool {
+        self.exporter_to_come
+    }
+
+    /// The lineage of this connection itself, for its successors.
+    pub fn lineage(&self) -> Option<&Lineage> {
+        self.exported.as_ref().map(|exported| &exported.lineage)
+    }
+
+    pub(crate) fn renewal(&self) -> Option<&Secret> {
+        self.exported.as_ref().map(|exported| &exported.renewal)
+    }
+
+    /// Server: this connection's own handle.
+    pub fn own_handle(&self) -> Option<&Handle> {
+        self.handle.as_ref()
+    }
+
+    /// Server: the handle of the connection that this one resumes; `None` unless TLS really resumed.
+    pub fn resumed_handle(&self) -> Option<&Handle> {
+        if self.is_resumed() { self.predecessor.as_ref() } else { None }
+    }
+
+    /// Whether the exporter of this connection belongs to its two ends alone.
+    ///
+    /// # Errors
+    /// [`Unsuitable`], saying why a man in the middle or a thief of tickets may share it.
+    pub fn exporter_is_private(&self) -> Result<(), Unsuitable> {
+        self.keys_are_private()?;
+        if self.exported.is_none() {
+            return Err(Unsuitable::NoExporter);
+        }
+        Ok(())
+    }
+
+    /// The same question about the connection's keys, where no exporter is needed.
+    ///
+    /// # Errors
+    /// As for [`exporter_is_private`](Self::exporter_is_private), except that an exporter may be missing.
+    pub fn keys_are_private(&self) -> Result<(), Unsuitable> {
+        if !self.extended_master_secret {
+            return Err(Unsuitable::NoExtendedMasterSecret);
+        }
+        if !self.forward_secret {
+            return Err(Unsuitable::NoForwardSecrecy);
+        }
+        if self.version == TlsVersion::Tls12 && self.tickets == Tickets::Stateless {
+            return Err(Unsuitable::Tls12StatelessTickets);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for ChannelFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChannelFacts")
+            .field("version", &self.version)
+            .field("extended_master_secret", &self.extended_master_secret)
+            .field("forward_secret", &self.forward_secret)
+            .field("handshake", &self.handshake)
+            .field("tickets", &self.tickets)
+            .field("early_data", &self.early_data)
+            .field("server_name", &self.server_name)
+            .field("server_name_seen", &self.server_name_seen)
+            .field("exporter", &self.exported.is_some())
+            .field("end_point", &self.end_point.is_some())
+            .field("handle", &self.handle)
+            .field("predecessor", &self.predecessor)
+            .finish()
+    }
+}

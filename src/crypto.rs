@@ -1,0 +1,208 @@
+//! The primitives, all from ring, over the octet framing that every formula of the draft uses.
+
+use core::fmt;
+
+use ring::{digest, hkdf, hmac};
+use zeroize::Zeroize;
+
+/// The hash function of a mechanism (FIPS 180-4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Hash {
+    /// SHA-256, 32 octets.
+    Sha256,
+    /// SHA-384, 48 octets.
+    Sha384,
+    /// SHA-512, 64 octets.
+    Sha512,
+}
+
+impl Hash {
+    /// Length of the output, in octets.
+    pub const fn len(self) -> usize {
+        match self {
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
+    }
+
+    const fn digest(self) -> &'static digest::Algorithm {
+        match self {
+            Self::Sha256 => &digest::SHA256,
+            Self::Sha384 => &digest::SHA384,
+            Self::Sha512 => &digest::SHA512,
+        }
+    }
+
+    const fn hmac(self) -> hmac::Algorithm {
+        match self {
+            Self::Sha256 => hmac::HMAC_SHA256,
+            Self::Sha384 => hmac::HMAC_SHA384,
+            Self::Sha512 => hmac::HMAC_SHA512,
+        }
+    }
+
+    const fn hkdf(self) -> hkdf::Algorithm {
+        match self {
+            Self::Sha256 => hkdf::HKDF_SHA256,
+            Self::Sha384 => hkdf::HKDF_SHA384,
+            Self::Sha512 => hkdf::HKDF_SHA512,
+        }
+    }
+}
+
+/// Longest hash output, in octets.
+pub(crate) const MAX_HASH: usize = 64;
+
+/// Up to 64 secret octets: a key, or a value as long as one. Zeroized when dropped, compared in constant time, never printed.
+#[derive(Clone)]
+pub(crate) struct Secret {
+    octets: [u8; MAX_HASH],
+    len: u8,
+}
+
+impl Secret {
+    /// A secret of the first `len` octets of `octets`; anything past 64 octets is refused.
+    pub(crate) fn new(from: &[u8]) -> Option<Self> {
+        let mut octets = [0; MAX_HASH];
+        octets.get_mut(..from.len())?.copy_from_slice(from);
+        Some(Self { octets, len: from.len() as u8 })
+    }
+
+    pub(crate) fn zeroed(len: usize) -> Self {
+        debug_assert!(len <= MAX_HASH);
+        Self { octets: [0; MAX_HASH], len: len.min(MAX_HASH) as u8 }
+    }
+
+    pub(crate) fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.octets[..self.len as usize]
+    }
+
+    /// `self XOR other`; both are of one hash's length, the shorter decides otherwise.
+    pub(crate) fn xor(mut self, other: &[u8]) -> Self {
+        for (a, b) in self.as_mut().iter_mut().zip(other) {
+            *a ^= b;
+        }
+        self
+    }
+}
+
+impl AsRef<[u8]> for Secret {
+    fn as_ref(&self) -> &[u8] {
+        &self.octets[..self.len as usize]
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.octets.zeroize();
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        constant_time_eq(self.as_ref(), other.as_ref())
+    }
+}
+
+impl Eq for Secret {}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("redacted")
+    }
+}
+
+/// Equal length and octets, in a time that depends on the lengths only.
+#[inline(never)]
+pub(crate) fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let difference = a.iter().zip(b).fold(0u8, |all, (x, y)| core::hint::black_box(all | (x ^ y)));
+    core::hint::black_box(difference) == 0
+}
+
+/// Anything that octets can be fed into; lets a transcript be hashed or authenticated without being assembled.
+pub(crate) trait Absorb {
+    fn absorb(&mut self, octets: &[u8]);
+
+    /// `lp(x)`: the length of `x` as four octets, big-endian, then `x`.
+    fn lp(&mut self, x: &[u8]) {
+        self.lp_parts(&[x]);
+    }
+
+    /// `lp` of the concatenation of `parts`.
+    fn lp_parts(&mut self, parts: &[&[u8]]) {
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        // Every input is bounded far below 2^32 octets by the parser that made it.
+        self.absorb(&u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes());
+        for part in parts {
+            self.absorb(part);
+        }
+    }
+}
+
+impl Absorb for digest::Context {
+    fn absorb(&mut self, octets: &[u8]) {
+        self.update(octets);
+    }
+}
+
+impl Absorb for hmac::Context {
+    fn absorb(&mut self, octets: &[u8]) {
+        self.update(octets);
+    }
+}
+
+impl Absorb for Vec<u8> {
+    fn absorb(&mut self, octets: &[u8]) {
+        self.extend_from_slice(octets);
+    }
+}
+
+/// `H(…)` over what `feed` absorbs.
+pub(crate) fn hash(hash: Hash, feed: impl FnOnce(&mut digest::Context)) -> Secret {
+    let mut context = digest::Context::new(hash.digest());
+    feed(&mut context);
+    from_output(context.finish().as_ref())
+}
+
+/// `HMAC(key, …)` over what `feed` absorbs (RFC 2104).
+pub(crate) fn mac(hash: Hash, key: &[u8], feed: impl FnOnce(&mut hmac::Context)) -> Secret {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(hash.hmac(), key));
+    feed(&mut context);
+    from_output(context.sign().as_ref())
+}
+
+fn from_output(output: &[u8]) -> Secret {
+    let mut secret = Secret::zeroed(output.len());
+    secret.as_mut().copy_from_slice(output);
+    secret
+}
+
+/// A pseudorandom key of HKDF (RFC 5869 section 2.2), ready to be expanded.
+pub(crate) struct Prk(hkdf::Prk);
+
+impl Prk {
+    /// `HKDF-Extract(salt, ikm)`.
+    pub(crate) fn extract(hash: Hash, salt: &[u8], ikm: &[u8]) -> Self {
+        Self(hkdf::Salt::new(hash.hkdf(), salt).extract(ikm))
+    }
+
+    /// `HKDF-Expand(PRK, info, out.len())`; `out` is at most 64 octets, far below RFC 5869's 255 × HashLen.
+    pub(crate) fn expand(&self, info: &[u8], out: &mut [u8]) {
+        struct Len(usize);
+        impl hkdf::KeyType for Len {
+            fn len(&self) -> usize {
+                self.0
+            }
+        }
+        let info = [info];
+        match self.0.expand(&info, Len(out.len())).and_then(|okm| okm.fill(out)) {
+            Ok(()) => {}
+            // Stopping is the only safe answer: `out` would be a key that everyone knows.
+            Err(_) => unreachable!("64 octets are within 255 blocks of any hash"),
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! A server's view of one connection: what it may offer there, who logs in, and what becomes of that.
+
+use std::sync::Arc;
+
+use super::exchange::Recognised;
+use super::{Received, Server, external, iky};
+use crate::assertion::{
+    CannotDerive, DeviceId, FullLogin, Hash, LineageRecord, OfferHash, Origin, Owner, Pin, Record, Scope,
+};
+use crate::channel::{ChannelFacts, Exporter};
+use crate::store::{Commit, Link, Lookup, Remember};
+use crate::time::Timestamp;
+
+/// One connection of a [`Server`].
+#[derive(Debug)]
+pub struct Connection<'s> {
+    pub(super) server: &'s Server,
+    pub(super) facts: ChannelFacts,
+    pub(super) predecessor: Option<Arc<LineageRecord>>,
+    pub(super) manager: bool,
+    pub(super) grant: Option<[u8; 32]>,
+    successes: u32,
+    identity: Option<Arc<str>>,
+    shared: bool,
+}
+
+/// A full login that just succeeded on a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Login<'a> {
+    /// How it was done. Its ordinal is set by the connection.
+    pub full: &'a FullLogin,
+    /// The account, as the server calls it.
+    pub identity: &'a str,
+    /// A fresh random id for the client.
+    pub device: DeviceId,
+    /// When.
+    pub now: Timestamp,
+}
+
+impl<'s> Connection<'s> {
+    /// A connection of which these facts are known.
+    ///
+    /// What [`lookup`](Self::lookup) asks for follows in [`resumes`](Self::resumes).
+    pub fn new(server: &'s Server, facts: ChannelFacts) -> Self {
+        Self {
+            server,
+            facts,
+            predecessor: None,
+            manager: false,
+            grant: None,
+            successes: 0,
+            identity: None,
+            shared: false,
+        }
+    }
+
+    /// What to look up as soon as the handshake says that TLS resumed a session; `None` for a full handshake.
+    pub fn lookup(&self) -> Option<Lookup> {
+        let handle = *self.facts.resumed_handle()?;
+        Some(Lookup { assertion: None, handle: Some(handle) })
+    }
+
+    /// Who authenticated on the connection that this one resumes, as the store knows.
+    #[must_use]
+    pub fn resumes(mut self, predecessor: Option<Arc<LineageRecord>>) -> Self {
+        self.shared |= predecessor.as_ref().is_some_and(|lineage| lineage.shared);
+        self.predecessor = predecessor;
+        self
+    }
+
+    /// The peer is a connection manager: it carries several users over its TLS sessions, so none of them stands for anybody.
+    #[must_use]
+    pub fn through_manager(mut self) -> Self {
+        self.manager = true;
+        self
+    }
+
+    /// 32 fresh random octets, for a renewal on a channel without exporter; without them there is none.
+    #[must_use]
+    pub fn grant_with(mut self, random: [u8; 32]) -> Self {
+        self.grant = Some(random);
+        self
+    }
+
+    /// What is known of the channel, once more is known of it than at the greeting.
+    pub fn update_facts(&mut self, facts: ChannelFacts) {
+        self.facts = facts;
+    }
+
+    /// What is known of the channel.
+    pub fn facts(&self) -> &ChannelFacts {
+        &self.facts
+    }
+
+    /// The mechanisms to list: those for a full login, the IKY ones that this channel can carry, and EXTERNAL where the server
+    /// can already say "I know you".
+    pub fn mechanisms(&self, now: Timestamp) -> Vec<&'s str> {
+        let server: &'s Server = self.server;
+        let mut names: Vec<&'s str> = Vec::with_capacity(server.full_mechanisms.len() + server.pins.len() + 1);
+        if external::recognise(self, self.predecessor.as_deref(), now).is_ok() {
+            names.push("EXTERNAL");
+        }
+        names.extend(self.listed_pins().map(|pin| pin.name()));
+        names.extend(server.full_mechanisms.iter().map(|name| &**name));
+        names
+    }
+
+    /// The IKY mechanisms that are configured and that this channel can carry.
+    pub(super) fn listed_pins(&self) -> impl Iterator<Item = Pin> {
+        self.server.pins.iter().copied().filter(|pin| pin.may_be_listed(&self.facts))
+    }
+
+    /// The hash over what is offered here now, to compare with what the client was offered at its full login.
+    pub(super) fn offer(&self, hash: Hash) -> OfferHash {
+        let names = self.listed_pins().map(|pin| pin.name());
+        OfferHash::of(hash, names.chain(self.server.full_mechanisms.iter().map(|name| &**name)))
+    }
+
+    /// An attempt with EXTERNAL: the initial response is the authzid, or empty.
+    pub fn external(&self, initial_response: &[u8]) -> Received<'_> {
+        external::receive(self, initial_response)
+    }
+
+    /// An attempt with an IKY mechanism: the initiator message, as received.
+    ///
+    /// Wherever this runs, the client gets the verdict's message whatever it says, also for a mechanism that is not listed.
+    pub fn iky<'m>(&'m self, pin: Pin, message: &'m [u8]) -> Received<'m> {
+        iky::receive(self, pin, message)
+    }
+
+    /// Whether a mechanism of this name is one of fast reauthentication, and so not for the full SASL engine.
+    pub fn recognises_by(mechanism: &str) -> bool {
+        mechanism.eq_ignore_ascii_case("EXTERNAL") || Pin::from_name(mechanism).is_some()
+    }
+
+    /// After a full login: makes the client known, here and at the sibling services, by *derived* assertions.
+    ///
+    /// The commit must be durable before success is sent, or the client may come back too early. Where nothing may be
+    /// remembered it is empty, which is no error.
+    ///
+    /// # Errors
+    /// [`CannotDerive`] when the exporter fails, or the identity is out of bounds. The login itself stands.
+    pub fn logged_in(&mut self, login: Login<'_>, exporter: &dyn Exporter) -> Result<Commit, CannotDerive> {
+        let full = self.count(login.full);
+        let policy = &self.server.policy;
+        let owner = Owner { identity: login.identity, device: login.device, policy, now: login.now };
+        let mut records = Vec::new();
+        if policy.lifetime_of(full.origin()).is_some() && self.facts.keys_are_private().is_ok() && !self.manager {
+            let here = self.scope();
+            let pins: Vec<Pin> = self.listed_pins().take(policy.records_per_login).collect();
+            for pin in pins {
+                let mut record = Record::derive(pin, &here, &full, exporter, &owner)?;
+                record.lineage_required = policy.requires_lineage(pin) && self.facts.own_handle().is_some();
+                records.push(record);
+            }
+            for sibling in &self.server.siblings {
+                let mut record = Record::derive(sibling.pin, &sibling.scope, &full, exporter, &owner)?;
+                record.lineage_required = policy.requires_lineage(sibling.pin) && sibling.sees_sessions;
+                records.push(record);
+            }
+        }
+        Ok(self.remember(records, &full, login))
+    }
+
+    /// After a full login: makes the client known by an assertion *granted* with these 32 random octets, which go to the
+    /// client where its protocol has room for them.
+    ///
+    /// # Errors
+    /// [`CannotDerive`] when the channel can't carry `pin`, the policy refuses the origin, or the identity is out of bounds.
+    /// The login itself stands.
+    pub fn logged_in_granting(&mut self, login: Login<'_>, pin: Pin, seed: &[u8; 32]) -> Result<Commit, CannotDerive> {
+        let full = self.count(login.full);
+        pin.check_channel(&self.facts)?;
+        let policy = &self.server.policy;
+        let owner = Owner { identity: login.identity, device: login.device, policy, now: login.now };
+        let mut record = Record::grant(pin, &self.scope(), &full, seed, &owner)?;
+        record.lineage_required = policy.requires_lineage(pin) && self.facts.own_handle().is_some();
+        Ok(self.remember(vec![record], &full, login))
+    }
+
+    /// After a client was recognised, by EXTERNAL or IKY: lets the connections that resume this one be recognised in turn.
+    ///
+    /// It may be stored after the reply. `None` where TLS sessions don't matter.
+    pub fn recognised(&mut self, client: &Recognised, now: Timestamp) -> Option<Commit> {
+        self.successes = self.successes.saturating_add(1);
+        self.link(&client.identity, &client.login_name, client.device, client.origin, client.full_login, now)
+            .map(Commit::Link)
+    }
+
+    fn count(&mut self, login: &FullLogin) -> FullLogin {
+        self.successes = self.successes.saturating_add(1);
+        login.clone().with_ordinal(self.successes)
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::new(self.server.service.clone(), self.facts.name().clone())
+    }
+
+    fn remember(&mut self, records: Vec<Record>, full: &FullLogin, login: Login<'_>) -> Commit {
+        let (identity, login_name) = (Arc::from(login.identity), Arc::from(full.login_name()));
+        let link = self.link(&identity, &login_name, login.device, full.origin(), login.now, login.now);
+        Commit::Remember(Remember { records, link })
+    }
+
+    /// The lineage of this connection, once somebody authenticated on it.
+    fn link(
+        &mut self,
+        identity: &Arc<str>,
+        login_name: &Arc<str>,
+        device: DeviceId,
+        origin: Origin,
+        full_login: Timestamp,
+        now: Timestamp,
+    ) -> Option<Link> {
+        let before = self.identity.as_deref().or(self.predecessor.as_ref().map(|lineage| &*lineage.identity));
+        // Two identities on one session, now or before: it stands for neither, and so do all that resume it.
+        self.shared |= before.is_some_and(|before| *before != **identity);
+        self.identity = Some(identity.clone());
+        if self.manager {
+            return None;
+        }
+        let lineage = LineageRecord {
+            identity: identity.clone(),
+            login_name: login_name.clone(),
+            scope: self.scope(),
+            device,
+            origin,
+            full_login,
+            lineage: self.facts.lineage().cloned(),
+            expires: now.after(self.server.policy.lineage_lifetime),
+            shared: self.shared,
+            revoked: false,
+        };
+        Some(Link { handle: *self.facts.own_handle()?, lineage })
+    }
+}

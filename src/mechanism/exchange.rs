@@ -1,0 +1,171 @@
+//! A server's side of one attempt, from the message to the verdict.
+
+use std::sync::Arc;
+
+use super::external::AwaitLineage;
+use super::iky::{AwaitProofKeys, AwaitUse};
+use super::{NextStep, Outcome};
+use crate::assertion::{DeviceId, Origin};
+use crate::store::{Commit, Committed, Found, Lookup, Store, Unavailable};
+use crate::time::Timestamp;
+
+/// What the server makes of a first message.
+#[derive(Debug)]
+#[must_use = "the client waits for an answer"]
+pub enum Received<'c> {
+    /// It needs to know this.
+    Lookup(AwaitRecord<'c>),
+    /// It is decided already: the message is malformed, or refused whatever the store knows.
+    Done(Verdict),
+}
+
+/// An attempt that waits for what the store knows.
+#[derive(Debug)]
+#[must_use = "the client waits for an answer"]
+pub struct AwaitRecord<'c> {
+    pub(super) lookup: Lookup,
+    pub(super) mechanism: AwaitRecordOf<'c>,
+}
+
+#[derive(Debug)]
+pub(super) enum AwaitRecordOf<'c> {
+    External(AwaitLineage<'c>),
+    Iky(Box<AwaitProofKeys<'c>>),
+}
+
+impl<'c> AwaitRecord<'c> {
+    /// What to look up.
+    pub fn lookup(&self) -> &Lookup {
+        &self.lookup
+    }
+
+    /// Goes on with what the store said, at this time.
+    pub fn found(self, found: Result<Found, Unavailable>, now: Timestamp) -> Step {
+        let Ok(found) = found else { return Step::Done(Verdict::unavailable()) };
+        match self.mechanism {
+            AwaitRecordOf::External(state) => Step::Done(state.decide(found.lineage.as_deref(), now)),
+            AwaitRecordOf::Iky(state) => state.verify(&found, now),
+        }
+    }
+}
+
+/// What is left to do after the lookup.
+#[derive(Debug)]
+#[must_use = "the client waits for an answer"]
+pub enum Step {
+    /// This must be durable first.
+    Commit(AwaitCommit),
+    /// Nothing.
+    Done(Verdict),
+}
+
+/// An attempt that succeeds once something is durable.
+#[derive(Debug)]
+#[must_use = "the client waits for an answer"]
+pub struct AwaitCommit {
+    pub(super) commit: Commit,
+    pub(super) pending: Box<AwaitUse>,
+}
+
+impl AwaitCommit {
+    /// What to make durable.
+    pub fn commit(&self) -> &Commit {
+        &self.commit
+    }
+
+    /// Goes on with what the store said.
+    pub fn committed(self, committed: Result<Committed, Unavailable>) -> Verdict {
+        match committed {
+            Err(Unavailable) => Verdict::unavailable(),
+            Ok(committed) => self.pending.finish(self.commit, committed),
+        }
+    }
+}
+
+/// What came of an attempt, and what to tell the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "the client waits for an answer"]
+pub struct Verdict {
+    /// What came of it; a profile turns it into its protocol's codes.
+    pub outcome: Outcome,
+    /// IKY's responder message, which goes to the client whatever the outcome is; none with EXTERNAL.
+    pub message: Option<Vec<u8>>,
+    /// Who it is, when accepted.
+    pub recognised: Option<Recognised>,
+}
+
+impl Verdict {
+    pub(super) fn refused(outcome: Outcome) -> Self {
+        Self { outcome, message: None, recognised: None }
+    }
+
+    fn unavailable() -> Self {
+        Self {
+            outcome: Outcome::Unavailable,
+            message: Some(super::iky::unsigned(Outcome::Unavailable)),
+            recognised: None,
+        }
+    }
+}
+
+/// A client that the server knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recognised {
+    pub(super) identity: Arc<str>,
+    pub(super) login_name: Arc<str>,
+    pub(super) device: DeviceId,
+    pub(super) origin: Origin,
+    pub(super) full_login: Timestamp,
+}
+
+impl Recognised {
+    /// The account, as the server called it at the full login.
+    pub fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    /// The name that the client logged in under.
+    pub fn login_name(&self) -> &str {
+        &self.login_name
+    }
+
+    /// Which of the account's clients it is.
+    pub fn device(&self) -> DeviceId {
+        self.device
+    }
+
+    /// How strong the full login behind it was; an application may ask more of some actions.
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// When the client last logged in fully.
+    pub fn full_login(&self) -> Timestamp {
+        self.full_login
+    }
+}
+
+impl Received<'_> {
+    /// Runs the attempt to its end against a store that answers at once. Others take the steps themselves.
+    pub fn run(self, store: &dyn Store, now: Timestamp) -> Verdict {
+        let pending = match self {
+            Self::Done(verdict) => return verdict,
+            Self::Lookup(pending) => pending,
+        };
+        let found = store.lookup(pending.lookup(), now);
+        match pending.found(found, now) {
+            Step::Done(verdict) => verdict,
+            Step::Commit(pending) => {
+                let committed = store.commit(pending.commit(), now);
+                pending.committed(committed)
+            }
+        }
+    }
+}
+
+impl NextStep {
+    /// What follows a refusal on a connection that was, or was not, resumed.
+    pub(crate) const fn after_refusal(resumed: bool) -> Self {
+        if resumed { Self::FullHandshake } else { Self::FullLogin }
+    }
+}

@@ -1,0 +1,261 @@
+//! IKY, the server's side.
+
+use std::sync::Arc;
+
+use super::message::{BindingFlag, InitiatorMessage, Named, success, with_signature};
+use super::transcript::{Transcript, signature};
+use crate::assertion::{LineageRecord, Pin, Record, Renewal, stand_in};
+use crate::channel::Lineage;
+use crate::crypto::Secret;
+use crate::mechanism::exchange::{AwaitRecordOf, Recognised};
+use crate::mechanism::{AwaitCommit, AwaitRecord, Connection, Outcome, Received, Step, Verdict};
+use crate::store::{Commit, Committed, Found, Lookup, Use};
+use crate::time::Timestamp;
+
+/// `e=` and its reason. Everything before a proof verified reads the same.
+const fn reason(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Malformed => "malformed",
+        Outcome::Unavailable => "unavailable",
+        Outcome::Revoked => "revoked",
+        Outcome::FullAuthenticationDue => "full-login-due",
+        Outcome::ConfigurationChanged => "configuration-changed",
+        Outcome::Replayed => "replayed",
+        // Signed, it says that the assertion was known and is no more; unsigned, nothing at all.
+        Outcome::Stale => "expired",
+        Outcome::Accepted | Outcome::BindingMismatch | Outcome::BadProof => "not-recognised",
+    }
+}
+
+/// What a reason in a responder message says; a reason of a later version reads like an unknown assertion.
+pub(super) fn outcome_of(text: &str) -> Outcome {
+    Outcome::ALL
+        .into_iter()
+        .find(|&outcome| reason(outcome) == text && outcome != Outcome::Accepted)
+        .unwrap_or(Outcome::Stale)
+}
+
+/// The failure message that anybody could have sent.
+pub(crate) fn unsigned(outcome: Outcome) -> Vec<u8> {
+    let said = match outcome {
+        Outcome::Malformed | Outcome::Unavailable => outcome,
+        _ => Outcome::BadProof,
+    };
+    format!("e={}", reason(said)).into_bytes()
+}
+
+fn refused(outcome: Outcome) -> Verdict {
+    Verdict { outcome, message: Some(unsigned(outcome)), recognised: None }
+}
+
+/// The client's message.
+pub(crate) fn receive<'m>(connection: &'m Connection<'_>, pin: Pin, message: &'m [u8]) -> Received<'m> {
+    let message = match InitiatorMessage::parse(pin, message) {
+        Ok(message) => message,
+        Err(_) => return Received::Done(refused(Outcome::Malformed)),
+    };
+    if pin.needs_counter() && message.counter.is_none() {
+        return Received::Done(refused(Outcome::Malformed));
+    }
+    if !binding_is_right(connection, pin, message.flag) || connection.facts.is_early_data() {
+        return Received::Done(refused(Outcome::BindingMismatch));
+    }
+    let lookup = Lookup {
+        assertion: match message.assertion {
+            Named::Id(id) => Some(id),
+            Named::Sealed => None,
+        },
+        handle: connection.facts.resumed_handle().copied().filter(|_| message.lineage),
+    };
+    let state = AwaitProofKeys { connection, pin, message };
+    Received::Lookup(AwaitRecord { lookup, mechanism: AwaitRecordOf::Iky(Box::new(state)) })
+}
+
+/// The gs2-header names the binding that the mechanism is for, and the channel has it.
+fn binding_is_right(connection: &Connection<'_>, pin: Pin, flag: BindingFlag<'_>) -> bool {
+    let named = match (flag, pin.binding().type_name()) {
+        (BindingFlag::Used(used), Some(name)) => used == name,
+        (BindingFlag::Unused, None) => true,
+        // "You offer no channel binding": a lie, or a stripped list, where this server does (RFC 5802 section 6).
+        (BindingFlag::Unoffered, None) => connection.listed_pins().all(|pin| pin.binding().type_name().is_none()),
+        _ => false,
+    };
+    named && connection.server.pins.contains(&pin) && pin.check_channel(&connection.facts).is_ok()
+}
+
+/// An attempt that waits for the keys to check its proof with.
+#[derive(Debug)]
+pub(crate) struct AwaitProofKeys<'m> {
+    connection: &'m Connection<'m>,
+    pin: Pin,
+    message: InitiatorMessage<'m>,
+}
+
+impl AwaitProofKeys<'_> {
+    pub(crate) fn verify(self, found: &Found, now: Timestamp) -> Step {
+        let lineage = found.lineage.as_deref();
+        let record = found.record.as_ref().filter(|record| self.is_meant(record, lineage, now));
+        let keys =
+            record.map_or_else(|| stand_in(self.pin), |record| (record.stored_key.clone(), record.server_key.clone()));
+
+        // From here to the comparison everything costs the same, whether there is a record or not.
+        let ancestor = if self.message.lineage { lineage.and_then(|lineage| lineage.lineage.as_ref()) } else { None };
+        let Some((transcript, verified)) = self.check(&keys.0, ancestor) else {
+            return Step::Done(refused(Outcome::BindingMismatch));
+        };
+        let Some(record) = record.filter(|_| verified) else {
+            return Step::Done(refused(if found.record.is_some() { Outcome::BadProof } else { Outcome::Stale }));
+        };
+
+        let answer = Answer { pin: self.pin, server_key: keys.1, transcript, proof: self.message.proof.clone() };
+        if let Some(outcome) = self.objection(record, now) {
+            return Step::Done(answer.failure(outcome));
+        }
+        self.accept(record, answer, now)
+    }
+
+    /// Whether the message can speak of this record at all: pinned mechanism, scope, identity, and lineage where it claims one.
+    fn is_meant(&self, record: &Record, lineage: Option<&LineageRecord>, now: Timestamp) -> bool {
+        let (facts, server, message) = (&self.connection.facts, self.connection.server, &self.message);
+        let name = message.server_name;
+        record.pin == self.pin
+            && record.scope.service == server.service
+            && record.scope.server_name.as_str() == name
+            && server.names.iter().any(|configured| configured.as_str() == name)
+            && (!facts.name_was_seen() || facts.name().as_str() == name)
+            && *record.login_name == *message.authzid.as_deref().unwrap_or("")
+            && (!message.lineage || self.has_lineage(record, lineage, now))
+    }
+
+    fn has_lineage(&self, record: &Record, lineage: Option<&LineageRecord>, now: Timestamp) -> bool {
+        !self.connection.manager
+            && lineage.is_some_and(|lineage| lineage.lineage.is_some() && lineage.authenticated(record, now))
+    }
+
+    /// `H(T)`, and whether the proof is right.
+    fn check(&self, stored_key: &Secret, ancestor: Option<&Lineage>) -> Option<(Secret, bool)> {
+        let connection = self.connection;
+        let service = &connection.server.service;
+        let transcript = Transcript::new(self.pin, service, &connection.facts, ancestor, self.message.covered)?;
+        Some((transcript.digest(), transcript.verify(stored_key, &self.message.proof)))
+    }
+
+    /// What speaks against a client that proved who it is.
+    fn objection(&self, record: &Record, now: Timestamp) -> Option<Outcome> {
+        let policy = &self.connection.server.policy;
+        if record.revoked {
+            return Some(Outcome::Revoked);
+        }
+        if record.expires() <= now {
+            return Some(Outcome::Stale);
+        }
+        let due = record.full_login.after(policy.full_login_every) <= now;
+        if due || policy.lifetime_of(record.origin).is_none() || (record.lineage_required && !self.message.lineage) {
+            return Some(Outcome::FullAuthenticationDue);
+        }
+        if self.message.offer.is_some_and(|offer| offer != self.connection.offer(self.pin.hash())) {
+            return Some(Outcome::ConfigurationChanged);
+        }
+        None
+    }
+
+    fn accept(self, record: &Arc<Record>, answer: Answer, now: Timestamp) -> Step {
+        let connection = self.connection;
+        let policy = &connection.server.policy;
+        let renewed = self.renewal(record, now).and_then(|renewal| {
+            let successor = record.renewed(&renewal, &answer.transcript, &connection.facts, policy, now)?;
+            (successor.expires > record.expires).then_some((renewal, successor))
+        });
+        let (renewal, successor) =
+            renewed.map_or((None, None), |(renewal, record)| (Some(renewal), Some(Box::new(record))));
+        let counter = self.message.counter.filter(|_| self.pin.needs_counter());
+        let change = Use {
+            assertion: record.id,
+            counter,
+            confirm: record.is_tentative(),
+            predecessor_until: now.after(policy.successor_grace),
+            successor,
+        };
+        let nothing = change.counter.is_none() && !change.confirm && change.successor.is_none();
+        let pending = AwaitUse { record: record.clone(), renewal, answer, now };
+        if nothing {
+            return Step::Done(pending.success(None));
+        }
+        Step::Commit(AwaitCommit { commit: Commit::Use(change), pending: Box::new(pending) })
+    }
+
+    /// The fresh input of a renewal, when one is near enough and the channel has one.
+    fn renewal(&self, record: &Record, now: Timestamp) -> Option<Renewal> {
+        let connection = self.connection;
+        let due = now.seconds_until(record.expires) < connection.server.policy.renew_within.as_secs();
+        if !due {
+            return None;
+        }
+        if connection.facts.exporter_is_private().is_ok() {
+            return Some(Renewal::Exporter);
+        }
+        connection.grant.map(Renewal::Granted)
+    }
+}
+
+/// What it takes to sign the responder message.
+#[derive(Debug)]
+struct Answer {
+    pin: Pin,
+    server_key: Secret,
+    transcript: Secret,
+    proof: Secret,
+}
+
+impl Answer {
+    fn sign(&self, covered: String) -> Vec<u8> {
+        let signature = signature(self.pin, &self.server_key, &self.transcript, &self.proof, covered.as_bytes());
+        with_signature(covered, signature.as_ref()).into_bytes()
+    }
+
+    /// A refusal that the client can trust: its proof was right.
+    fn failure(&self, outcome: Outcome) -> Verdict {
+        let message = self.sign(format!("e={},", reason(outcome)));
+        Verdict { outcome, message: Some(message), recognised: None }
+    }
+}
+
+/// An attempt that is accepted as soon as its use is durable.
+#[derive(Debug)]
+pub(crate) struct AwaitUse {
+    record: Arc<Record>,
+    renewal: Option<Renewal>,
+    answer: Answer,
+    now: Timestamp,
+}
+
+impl AwaitUse {
+    pub(crate) fn finish(self, commit: Commit, committed: Committed) -> Verdict {
+        match (committed, commit) {
+            (Committed::Done, Commit::Use(change)) => self.success(change.successor.as_deref()),
+            (Committed::WithoutSuccessor, _) => self.success(None),
+            (Committed::Replayed, _) => self.answer.failure(Outcome::Replayed),
+            _ => refused(Outcome::Stale),
+        }
+    }
+
+    fn success(&self, successor: Option<&Record>) -> Verdict {
+        let record = &self.record;
+        let (renewal, expires) = match successor {
+            Some(successor) => (self.renewal.as_ref(), successor.expires),
+            None => (None, record.expires),
+        };
+        let message = self.answer.sign(success(self.now.seconds_until(expires), renewal));
+        Verdict {
+            outcome: Outcome::Accepted,
+            message: Some(message),
+            recognised: Some(Recognised {
+                identity: record.identity.clone(),
+                login_name: record.login_name.clone(),
+                device: record.device,
+                origin: record.origin,
+                full_login: record.full_login,
+            }),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The SASL mechanisms, client and server, as typed states.
+//!
+//! A server [`Connection`] takes a message and says what it needs of the store, gets it, says what must be durable, is told
+//! that it is, and gives a [`Verdict`]. Each step consumes the state before it.
+
+pub mod external;
+pub mod iky;
+
+mod connection;
+mod exchange;
+mod outcome;
+mod server;
+
+pub use connection::{Connection, Login};
+pub use exchange::{AwaitCommit, AwaitRecord, Received, Recognised, Step, Verdict};
+pub use outcome::{NextStep, Outcome};
+pub use server::{InvalidServer, Server, Sibling};

@@ -1,0 +1,87 @@
+//! A service's configuration.
+
+use crate::assertion::{Pin, Policy, Scope, Service};
+use crate::channel::ServerName;
+
+/// A service that recognises its clients: what is configured once and shared by all connections.
+#[derive(Clone, Debug)]
+pub struct Server {
+    pub(crate) service: Service,
+    pub(crate) names: Vec<ServerName>,
+    pub(crate) full_mechanisms: Vec<Box<str>>,
+    pub(crate) pins: Vec<Pin>,
+    pub(crate) policy: Policy,
+    pub(crate) siblings: Vec<Sibling>,
+}
+
+/// Another service of the same provider, at which a client that logs in here is made known too.
+///
+/// The client's account settings name it as well; nothing about it crosses the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sibling {
+    /// Its service and server name.
+    pub scope: Scope,
+    /// The mechanism to use there.
+    pub pin: Pin,
+    /// Whether that server sees TLS sessions resume, and so can ask for their lineage.
+    pub sees_sessions: bool,
+}
+
+/// A configuration that can't work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidServer {
+    /// Without a server name, no message could name this server.
+    #[error("a server needs at least one name; use ServerName::none() for clients that send none")]
+    NoName,
+}
+
+impl Server {
+    /// A service under these names, which offers these mechanisms for full logins, and `IKY-SHA-256-EXPR` by default.
+    ///
+    /// # Errors
+    /// [`InvalidServer`] for an empty list of names.
+    pub fn new<'a>(
+        service: Service,
+        names: impl IntoIterator<Item = ServerName>,
+        full_mechanisms: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, InvalidServer> {
+        let names: Vec<_> = names.into_iter().collect();
+        if names.is_empty() {
+            return Err(InvalidServer::NoName);
+        }
+        Ok(Self {
+            service,
+            names,
+            full_mechanisms: full_mechanisms.into_iter().map(Into::into).collect(),
+            pins: vec![Pin::SHA_256_EXPR],
+            policy: Policy::default(),
+            siblings: Vec::new(),
+        })
+    }
+
+    /// The IKY mechanisms to list, in the order of preference.
+    #[must_use]
+    pub fn pins(mut self, pins: impl IntoIterator<Item = Pin>) -> Self {
+        self.pins = pins.into_iter().collect();
+        self
+    }
+
+    /// The operator's rules.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// A service at which clients of this one are known too.
+    #[must_use]
+    pub fn sibling(mut self, sibling: Sibling) -> Self {
+        self.siblings.push(sibling);
+        self
+    }
+
+    /// The service name.
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+}

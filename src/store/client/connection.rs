@@ -1,0 +1,334 @@
+//! A client's view of one connection: which way to log in there, and what came of it.
+
+use super::accounts::{Account, Accounts, Known, Predecessor};
+use crate::assertion::{AssertionId, CannotDerive, ClientAssertion, FullLogin, Pin, Scope};
+use crate::channel::{ChannelFacts, Exporter};
+use crate::mechanism::{NextStep, Outcome, external, iky};
+use crate::store::MAX_PENDING_SUCCESSORS;
+use crate::time::Timestamp;
+
+/// One connection to the server of an [`Account`].
+#[derive(Debug)]
+pub struct Connection<'a> {
+    accounts: &'a Accounts,
+    account: Account,
+    facts: ChannelFacts,
+    predecessor: Option<Predecessor>,
+    offered: Option<Vec<Box<str>>>,
+    tried: Vec<Tried>,
+    family: Option<AssertionId>,
+    successes: u32,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Tried {
+    External,
+    Iky(AssertionId),
+}
+
+/// Which way to log in.
+#[derive(Debug)]
+#[must_use = "a plan has to be followed, and its outcome settled"]
+pub enum Plan {
+    /// The server knows this client: send this, and what may ride along behind it, without waiting for anything.
+    Known(Attempt),
+    /// Log in fully, here.
+    FullLogin,
+    /// Close, and connect again without resuming a TLS session: a session that was not recognised gets no password.
+    FullHandshake,
+}
+
+/// An attempt to be recognised. The fallback, should it fail, is what [`Connection::settle`] says.
+#[derive(Debug)]
+#[must_use = "its outcome has to be settled"]
+pub struct Attempt {
+    mechanism: &'static str,
+    message: Vec<u8>,
+    fallback: NextStep,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    External(external::Client),
+    Iky(iky::Client),
+}
+
+/// What came of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "after a failure something else has to be done"]
+pub enum Settled {
+    /// Logged in. The account's assertions may have changed: store them.
+    LoggedIn,
+    /// Not logged in, whatever the protocol said; do this next.
+    Failed(NextStep),
+}
+
+impl Attempt {
+    /// The SASL mechanism name.
+    pub fn mechanism(&self) -> &'static str {
+        self.mechanism
+    }
+
+    /// The initial response, not yet encoded for the protocol.
+    pub fn message(&self) -> &[u8] {
+        &self.message
+    }
+
+    /// What to do should the server refuse; [`Connection::settle`] says it again, for the reason that it gives.
+    pub fn fallback(&self) -> NextStep {
+        self.fallback
+    }
+
+    /// Whether the account's assertions must be stored before the message is sent: it has a counter, and a counter that is
+    /// used again after a crash is taken for a replay.
+    pub fn store_first(&self) -> bool {
+        matches!(&self.state, State::Iky(client) if client.assertion().pin().needs_counter())
+    }
+}
+
+impl<'a> Connection<'a> {
+    pub(super) fn new(accounts: &'a Accounts, account: Account, facts: ChannelFacts) -> Self {
+        Self {
+            accounts,
+            account,
+            facts,
+            predecessor: None,
+            offered: None,
+            tried: Vec::new(),
+            family: None,
+            successes: 0,
+        }
+    }
+
+    /// What is known of the connection that this one resumes. It counts only if TLS really resumed.
+    #[must_use]
+    pub fn resumes(mut self, predecessor: Option<Predecessor>) -> Self {
+        self.predecessor = predecessor.filter(|_| self.facts.is_resumed());
+        self
+    }
+
+    /// The mechanisms that the server lists here. Where the client speaks first it has not seen them yet: then what the server
+    /// listed last time stands.
+    #[must_use]
+    pub fn offered<'o>(mut self, mechanisms: impl IntoIterator<Item = &'o str>) -> Self {
+        let offered: Vec<Box<str>> = mechanisms.into_iter().map(|name| name.to_ascii_uppercase().into()).collect();
+        self.accounts.known().entry(self.account.clone()).or_default().offered.clone_from(&offered);
+        self.offered = Some(offered);
+        self
+    }
+
+    /// What is known of the channel.
+    pub fn facts(&self) -> &ChannelFacts {
+        &self.facts
+    }
+
+    /// The family of the assertion that was used or made here, for the TLS sessions of this connection.
+    pub fn family(&self) -> Option<AssertionId> {
+        self.family
+    }
+
+    /// Which way to log in here and now.
+    ///
+    /// EXTERNAL where the server already said "I know you" to this very session; else IKY with the newest assertion that the
+    /// server lists its mechanism for; else a full login. Nothing is tried twice on one connection.
+    pub fn plan(&mut self, now: Timestamp) -> Plan {
+        let attempt = self.external().or_else(|| self.iky(now));
+        match attempt {
+            Some(attempt) => Plan::Known(attempt),
+            None if self.facts.is_resumed() && !self.tried.is_empty() => Plan::FullHandshake,
+            None => Plan::FullLogin,
+        }
+    }
+
+    fn external(&mut self) -> Option<Attempt> {
+        if self.predecessor.is_none() || self.tried.contains(&Tried::External) || !self.lists("EXTERNAL") {
+            return None;
+        }
+        let external::Start { message, state } = external::Client::start(&self.account.login_name, &self.facts)?;
+        self.tried.push(Tried::External);
+        let state = State::External(state);
+        Some(Attempt { mechanism: "EXTERNAL", message, fallback: NextStep::FullHandshake, state })
+    }
+
+    fn iky(&mut self, now: Timestamp) -> Option<Attempt> {
+        let mut all = self.accounts.known();
+        let known = all.get_mut(&self.account)?;
+        let last_offer = &known.offered;
+        let offered = self.offered.as_ref().unwrap_or(last_offer);
+        let usable = |assertion: &&mut ClientAssertion| {
+            offered.iter().any(|name| **name == *assertion.pin().name())
+                && *assertion.scope() == self.account.scope
+                && now < assertion.expires()
+                && assertion.pin().check_channel(&self.facts).is_ok()
+                && !self.tried.contains(&Tried::Iky(*assertion.id()))
+        };
+        let assertion = known.assertions.iter_mut().rev().find(usable)?;
+        let counter = assertion.pin().needs_counter().then(|| assertion.next_counter());
+        let lineage = self.predecessor.as_ref().filter(|before| before.family == Some(*assertion.family()));
+        let lineage = lineage.map(|before| &before.lineage);
+        let iky::Start { message, state } = iky::Client::start(assertion, &self.facts, lineage, counter).ok()?;
+        let fallback = NextStep::after_refusal(self.facts.is_resumed());
+        let attempt = Attempt { mechanism: assertion.pin().name(), message, fallback, state: State::Iky(state) };
+        self.tried.push(Tried::Iky(*assertion.id()));
+        Some(attempt)
+    }
+
+    fn lists(&self, mechanism: &str) -> bool {
+        let lists = |offered: &[Box<str>]| offered.iter().any(|name| **name == *mechanism);
+        match &self.offered {
+            Some(offered) => lists(offered),
+            None => self.accounts.known().get(&self.account).is_some_and(|known| lists(&known.offered)),
+        }
+    }
+
+    /// Takes what the protocol said of an attempt: whether it completed the login, the responder message if one came, and for
+    /// a refusal the outcome that its codes mean.
+    ///
+    /// A login whose responder message is missing or wrong failed, also where the protocol says that it succeeded. A refusal
+    /// that nobody signed deletes nothing.
+    pub fn settle(&mut self, attempt: Attempt, outcome: Outcome, responder: Option<&[u8]>, now: Timestamp) -> Settled {
+        match attempt.state {
+            State::External(client) => match client.finish(outcome) {
+                Err(next) => Settled::Failed(next),
+                Ok(()) => {
+                    self.successes += 1;
+                    self.family = self.predecessor.as_ref().and_then(|before| before.family);
+                    Settled::LoggedIn
+                }
+            },
+            State::Iky(client) => self.settle_iky(client, outcome, responder, now),
+        }
+    }
+
+    fn settle_iky(
+        &mut self,
+        client: iky::Client,
+        outcome: Outcome,
+        responder: Option<&[u8]>,
+        now: Timestamp,
+    ) -> Settled {
+        let (id, family) = (*client.assertion().id(), *client.assertion().family());
+        let result = client.finish(responder, outcome == Outcome::Accepted, now);
+        let mut all = self.accounts.known();
+        let known = all.entry(self.account.clone()).or_default();
+        match result {
+            Ok(answer) => {
+                self.successes += 1;
+                self.family = Some(family);
+                known.worked(&id, answer);
+                Settled::LoggedIn
+            }
+            Err(refused) => {
+                if !refused.keeps_assertion() {
+                    known.assertions.retain(|held| *held.id() != id);
+                }
+                // A protocol's own word that the server can't say now is as good as a message that says so.
+                let refused = match refused {
+                    iky::Refused::Unsigned(_) if outcome == Outcome::Unavailable => iky::Refused::Unsigned(outcome),
+                    refused => refused,
+                };
+                let next = refused.next_step(&self.facts);
+                let older = known
+                    .assertions
+                    .iter()
+                    .any(|held| *held.family() == family && !self.tried.contains(&Tried::Iky(*held.id())));
+                match next {
+                    NextStep::FullLogin | NextStep::FullHandshake if older => Settled::Failed(NextStep::TryPredecessor),
+                    next => Settled::Failed(next),
+                }
+            }
+        }
+    }
+
+    /// After a full login: derives the assertion that the next connection will use, and those for the sibling services that
+    /// the account's settings name. Returns whether there is one for this service.
+    ///
+    /// It takes the place of the account's earlier ones.
+    ///
+    /// # Errors
+    /// [`CannotDerive`] when the exporter fails. The login itself stands.
+    pub fn logged_in(
+        &mut self,
+        login: &FullLogin,
+        exporter: &dyn Exporter,
+        siblings: &[(Scope, Pin)],
+        now: Timestamp,
+    ) -> Result<bool, CannotDerive> {
+        let login = self.count(login);
+        let policy = &self.accounts.policy;
+        let refused = policy.lifetime_of(login.origin()).is_none() || self.facts.keys_are_private().is_err();
+        if refused {
+            return Ok(false);
+        }
+        for (scope, pin) in siblings {
+            let assertion = ClientAssertion::derive_for(*pin, scope, &login, &self.facts, exporter, policy, now)?;
+            let account = Account { scope: scope.clone(), login_name: self.account.login_name.clone() };
+            let mut all = self.accounts.known();
+            let known = all.entry(account).or_default();
+            known.offered.retain(|name| **name != *pin.name());
+            known.offered.push(pin.name().into());
+            known.assertions = vec![assertion];
+        }
+        let listed = |pin: &&Pin| self.lists(pin.name()) && pin.check_channel(&self.facts).is_ok();
+        let Some(&pin) = self.accounts.preferred.iter().find(listed) else { return Ok(false) };
+        let service = &self.account.scope.service;
+        let assertion = ClientAssertion::derive(pin, service, &login, &self.facts, exporter, policy, now)?;
+        self.keep(assertion);
+        Ok(true)
+    }
+
+    /// After a full login in which the server sent a *granted* assertion of these 32 octets.
+    ///
+    /// # Errors
+    /// [`CannotDerive`] when the channel can't carry `pin`, or the policy refuses the origin. The login itself stands.
+    pub fn logged_in_granted(
+        &mut self,
+        login: &FullLogin,
+        pin: Pin,
+        seed: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<(), CannotDerive> {
+        let login = self.count(login);
+        let service = &self.account.scope.service;
+        let assertion = ClientAssertion::granted(pin, service, &login, &self.facts, seed, &self.accounts.policy, now)?;
+        self.keep(assertion);
+        Ok(())
+    }
+
+    fn count(&mut self, login: &FullLogin) -> FullLogin {
+        self.successes = self.successes.saturating_add(1);
+        login.clone().with_ordinal(self.successes)
+    }
+
+    fn keep(&mut self, assertion: ClientAssertion) {
+        let assertion = match &self.offered {
+            Some(offered) => assertion.offered(offered.iter().map(|name| &**name)),
+            None => assertion,
+        };
+        self.family = Some(*assertion.family());
+        self.accounts.known().entry(self.account.clone()).or_default().assertions = vec![assertion];
+    }
+}
+
+impl Known {
+    /// An assertion worked: what it succeeded is not needed any more, nor is another successor of the same one. A new successor
+    /// is kept beside it until that has worked in its turn.
+    fn worked(&mut self, id: &AssertionId, answer: iky::Known) {
+        let Some(used) = self.assertions.iter_mut().find(|held| held.id() == id) else { return };
+        if let (Some(expires), None) = (answer.expires, &answer.successor) {
+            used.expires = expires;
+        }
+        if let Some(parent) = used.renews.take() {
+            self.assertions.retain(|held| *held.id() != parent && held.renews != Some(parent));
+        }
+        let Some(successor) = answer.successor else { return };
+        let waiting = |held: &ClientAssertion| held.renews == Some(*id);
+        if self.assertions.iter().filter(|held| waiting(held)).count() >= MAX_PENDING_SUCCESSORS {
+            if let Some(oldest) = self.assertions.iter().position(waiting) {
+                self.assertions.remove(oldest);
+            }
+        }
+        self.assertions.push(successor);
+    }
+}

@@ -1,0 +1,158 @@
+//! The contract of a server's store.
+
+use core::fmt;
+use std::sync::Arc;
+
+use crate::assertion::{AssertionId, DeviceId, LineageRecord, Origin, Record, Scope, Service};
+use crate::channel::Handle;
+use crate::time::Timestamp;
+
+/// At most this many successors of an assertion wait for their first use.
+pub const MAX_PENDING_SUCCESSORS: usize = 2;
+
+/// The store does not answer, or not in time. The client is told to come back later; nothing is assumed of what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the store does not answer")]
+pub struct Unavailable;
+
+/// What a mechanism needs to know: at most one record and one lineage.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Lookup {
+    /// The assertion that the client named.
+    pub assertion: Option<AssertionId>,
+    /// The connection that this one resumes, where that matters.
+    pub handle: Option<Handle>,
+}
+
+/// What the store knows of it. Expired and revoked records are given as they are, as long as they are kept: the mechanism
+/// decides, and can then tell their own client so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The record of the assertion.
+    pub record: Option<Arc<Record>>,
+    /// Who authenticated on the connection of the handle.
+    pub lineage: Option<Arc<LineageRecord>>,
+}
+
+/// What must be durable before the client is told that it succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// After a full login.
+    Remember(Remember),
+    /// An assertion is used, and that changes something.
+    Use(Use),
+    /// A recognised client's connection may be resumed in its turn. Unlike the others it may follow the reply.
+    Link(Link),
+}
+
+/// New records of one client, and its connection's lineage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remember {
+    /// One for each mechanism and scope; empty where policy or channel allow none.
+    pub records: Vec<Record>,
+    /// This connection, for those that resume it.
+    pub link: Option<Link>,
+}
+
+/// The use of an assertion. It is applied as a whole or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// The assertion.
+    pub assertion: AssertionId,
+    /// The counter to mark as used; when it was used before, nothing else is applied either.
+    pub counter: Option<u64>,
+    /// It is the first use: the record stops being tentative, those for other mechanisms of the same device and scope go, and so
+    /// does what it succeeds, after the grace.
+    pub confirm: bool,
+    /// When the predecessor of a successor used for the first time ends.
+    pub predecessor_until: Timestamp,
+    /// A successor to add, unless [`MAX_PENDING_SUCCESSORS`] of them already wait.
+    pub successor: Option<Box<Record>>,
+}
+
+/// Who authenticated on a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The connection's own handle.
+    pub handle: Handle,
+    /// Who it was.
+    pub lineage: LineageRecord,
+}
+
+/// What a commit came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Committed {
+    /// Everything is durable.
+    Done,
+    /// Everything but the successor, of which enough wait already.
+    WithoutSuccessor,
+    /// Nothing: the counter was used before.
+    Replayed,
+    /// Nothing: the record went, or was revoked, since it was looked up.
+    Gone,
+    /// Nothing: there is no room for another client, and none is logged out to make some.
+    Full,
+}
+
+/// A client of an account, for the list that a user is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its id within the account.
+    pub id: DeviceId,
+    /// When it logged in fully.
+    pub created: Timestamp,
+    /// When it was last seen to be recognised, or logged in.
+    pub last_used: Timestamp,
+    /// How strong its full login was.
+    pub origin: Origin,
+    /// The service that it logged in to.
+    pub service: Service,
+}
+
+/// Which clients of an account to forget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revoke {
+    /// This one.
+    Device(DeviceId),
+    /// All but this one: "log out everywhere else".
+    AllBut(DeviceId),
+    /// All, as after a change of password.
+    All,
+}
+
+/// A server's store, as a synchronous library sees it. An asynchronous one has the same calls and the same contract.
+///
+/// - **Atomicity.** A [`Commit`] is applied as a whole or not at all, as one step against every other commit, lookup and
+///   revocation, on all nodes that share the store. It is durable when the call returns.
+/// - **No false negative.** A counter that was accepted is never accepted again for that assertion, whatever crashes. A store
+///   that can't promise it after a restart has to forget the record with its window: the client then logs in fully, once.
+///   A false positive (a fresh counter taken for a replay) costs its client one full login; a lost record the same.
+/// - **Revocation.** Once [`revoke`](Self::revoke) returned, no lookup gives an unrevoked record or lineage of that client.
+/// - **No change by failure.** A commit that does not answer [`Committed::Done`] or [`Committed::WithoutSuccessor`] changed nothing.
+/// - **Bounds.** It never grows beyond its configured size, and never forgets a used record of one account because of what
+///   another does.
+pub trait Store: fmt::Debug + Send + Sync {
+    /// One read: the record and the lineage asked for.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store does not answer in time.
+    fn lookup(&self, lookup: &Lookup, now: Timestamp) -> Result<Found, Unavailable>;
+
+    /// One atomic, durable write.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store does not answer in time; whether it was applied is then unknown.
+    fn commit(&self, commit: &Commit, now: Timestamp) -> Result<Committed, Unavailable>;
+
+    /// The clients of an account that are known now, oldest first.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store does not answer in time.
+    fn devices(&self, identity: &str, scope: Option<&Scope>, now: Timestamp) -> Result<Vec<Device>, Unavailable>;
+
+    /// Ends clients of an account, in every service; returns how many.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store does not answer in time.
+    fn revoke(&self, identity: &str, which: Revoke, now: Timestamp) -> Result<usize, Unavailable>;
+}

@@ -1,0 +1,18 @@
+//! What a server has to look up and to make durable, as values; and who keeps them.
+//!
+//! A mechanism never calls a store. It says what it needs ([`Lookup`]) and what must be durable before it may say yes
+//! ([`Commit`]), and the caller does it: in memory, in a database, asynchronously, on another machine. [`Store`] is the
+//! contract that any of these fulfils; [`MemoryStore`] is one that does.
+//!
+//! The client's side is in [`client`]: what it knows of its accounts, and how it logs in to each of them.
+
+pub mod client;
+mod contract;
+mod memory;
+mod window;
+
+pub use contract::{
+    Commit, Committed, Device, Found, Link, Lookup, MAX_PENDING_SUCCESSORS, Remember, Revoke, Store, Unavailable, Use,
+};
+pub use memory::{Capacity, MemoryStore};
+pub use window::Window;
