@@ -8,6 +8,7 @@ use fast_reauth::channel::{Exporter, ExporterUnavailable, Tickets, Unsuitable};
 use fast_reauth::rustls::{FactsUnavailable, Recognition, exporter};
 use rustls::client::{ClientSessionMemoryCache, Resumption, Tls12Resumption};
 use rustls::crypto::ring::kx_group;
+use rustls::server::ProducesTickets;
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, ServerConfig, ServerConnection};
 
 mod rustls_support;
@@ -237,6 +238,42 @@ fn a_tls12_session_that_is_also_in_a_ticket_is_stateless() {
     assert!(third.is_resumed());
     assert_eq!(third.facts().session_tickets(), Tickets::Stateless);
     assert_eq!(bench.connect("bob").facts().session_tickets(), Tickets::Stateful);
+}
+
+/// Issues no tickets any more, and still opens the old ones: TLS 1.2 asks it to.
+#[derive(Debug)]
+struct Retired(Arc<dyn ProducesTickets>);
+
+impl ProducesTickets for Retired {
+    fn enabled(&self) -> bool {
+        false
+    }
+
+    fn lifetime(&self) -> u32 {
+        self.0.lifetime()
+    }
+
+    fn encrypt(&self, _plain: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
+        self.0.decrypt(cipher)
+    }
+}
+
+#[test]
+fn a_ticket_stays_stateless_when_no_more_are_issued() {
+    let identity = identity(&rcgen::PKCS_ECDSA_P256_SHA256);
+    let issuing = TLS12_TICKETS.server(&identity);
+    let mut retired = TLS12.server(&identity);
+    retired.ticketer = Arc::new(Retired(issuing.ticketer.clone()));
+    let mut bench = Bench::of(issuing, TLS12.client(&identity));
+    let first = bench.login("alice");
+    bench.recognition = Recognition::new(Arc::new(retired));
+    let mut second = bench.connect("alice");
+    assert_eq!(second.facts().resumed_handle(), Some(&first.handle));
+    assert_eq!(second.facts().session_tickets(), Tickets::Stateless);
 }
 
 #[test]

@@ -107,7 +107,9 @@ impl<'s> Connection<'s> {
 
     /// The IKY mechanisms that are configured and that this channel can carry.
     pub(super) fn listed_pins(&self) -> impl Iterator<Item = Pin> {
-        self.server.pins.iter().copied().filter(|pin| pin.may_be_listed(&self.facts))
+        let fit = self.server.pins.iter().copied().filter(|pin| pin.may_be_listed(&self.facts));
+        // No more than a login makes records for: a client derives for the one that it prefers among those listed.
+        fit.take(self.server.policy.records_per_login)
     }
 
     /// The hash over what is offered here now, to compare with what the client was offered at its full login.
@@ -147,7 +149,7 @@ impl<'s> Connection<'s> {
         let mut records = Vec::new();
         if policy.lifetime_of(full.origin()).is_some() && self.facts.keys_are_private().is_ok() && !self.manager {
             let here = self.scope();
-            let pins: Vec<Pin> = self.listed_pins().take(policy.records_per_login).collect();
+            let pins: Vec<Pin> = self.listed_pins().collect();
             for pin in pins {
                 let mut record = Record::derive(pin, &here, &full, exporter, &owner)?;
                 record.lineage_required = policy.requires_lineage(pin) && self.facts.own_handle().is_some();
@@ -212,10 +214,18 @@ impl<'s> Connection<'s> {
         full_login: Timestamp,
         now: Timestamp,
     ) -> Option<Link> {
-        let before = self.identity.as_deref().or(self.predecessor.as_ref().map(|lineage| &*lineage.identity));
         // Two identities on one session, now or before: it stands for neither, and so do all that resume it.
-        self.shared |= before.is_some_and(|before| *before != **identity);
+        let other = |before: &str| *before != **identity;
+        let here = self.identity.as_deref().is_some_and(other);
+        let before = self.predecessor.as_ref().is_some_and(|lineage| other(&lineage.identity));
+        self.shared |= here || before;
         self.identity = Some(identity.clone());
+        let own = self.facts.own_handle().copied();
+        let shares = own
+            .filter(|_| here)
+            .into_iter()
+            .chain(self.facts.resumed_handle().copied().filter(|_| here || before))
+            .collect();
         if self.manager {
             return None;
         }
@@ -231,6 +241,6 @@ impl<'s> Connection<'s> {
             shared: self.shared,
             revoked: false,
         };
-        Some(Link { handle: *self.facts.own_handle()?, lineage })
+        Some(Link { handle: own?, lineage, shares })
     }
 }

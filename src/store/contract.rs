@@ -77,6 +77,9 @@ pub struct Link {
     pub handle: Handle,
     /// Who it was.
     pub lineage: LineageRecord,
+    /// Connections whose session turned out to be somebody else's too: every lineage of the client that each of them belongs to
+    /// becomes shared, before this one is stored. TLS 1.2 resumes one session many times, TLS 1.3 issues several tickets.
+    pub shares: Vec<Handle>,
 }
 
 /// What a commit came to.

@@ -35,7 +35,7 @@ pub fn fresh<const N: usize>() -> [u8; N] {
 /// One TLS connection, as both its ends see it.
 #[derive(Clone)]
 pub struct Tls {
-    secret: [u8; 32],
+    pub secret: [u8; 32],
     pub handle: Handle,
     pub resumed: Option<Handle>,
     pub name: &'static str,

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use fast_reauth::assertion::{AssertionId, Scope, Service};
 use fast_reauth::channel::{ChannelFacts, Handle, ServerName, Tickets, TlsVersion};
-use fast_reauth::rustls::{Account, ClientWatch, Recognition, Sessions, Watch};
+use fast_reauth::rustls::{ClientWatch, Recognition, Sessions, Watch};
+use fast_reauth::store::client::Account;
 use rustls::client::Resumption;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};

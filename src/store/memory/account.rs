@@ -7,6 +7,7 @@ use super::super::{Committed, Device, Link, MAX_PENDING_SUCCESSORS, Revoke, Use,
 use super::Capacity;
 use crate::assertion::{AssertionId, DeviceId, LineageRecord, Record, Scope};
 use crate::channel::Handle;
+use crate::crypto::Absorb;
 use crate::time::Timestamp;
 
 /// One account. Its lock is what makes a commit one step.
@@ -77,6 +78,28 @@ impl Account {
     pub(super) fn lineage(&self, handle: &Handle) -> Option<Arc<LineageRecord>> {
         let mut all = self.clients.iter().flat_map(|client| &client.lineages);
         all.find(|(known, _)| known == handle).map(|(_, lineage)| lineage.clone())
+    }
+
+    /// Feeds all that is kept of the account, in the order in which it is kept.
+    pub(super) fn feed(&self, to: &mut impl Absorb) {
+        to.lp(self.identity.as_bytes());
+        for client in &self.clients {
+            to.lp(format!("{:?} {}", client.device, client.revoked).as_bytes());
+            for Stored { record, window } in &client.records {
+                to.lp(format!("{record:?} {window:?}").as_bytes());
+                to.lp(record.stored_key.as_ref());
+                to.lp(record.server_key.as_ref());
+            }
+            for (handle, lineage) in &client.lineages {
+                to.lp(handle.as_octets());
+                to.lp(format!("{lineage:?}").as_bytes());
+                to.lp(lineage.lineage.as_ref().map_or(&[], |lineage| lineage.expose()));
+            }
+        }
+    }
+
+    pub(super) fn identity(&self) -> Arc<str> {
+        self.identity.clone()
     }
 
     pub(super) fn is_revoked(&self, device: DeviceId) -> bool {
@@ -169,6 +192,15 @@ impl Account {
         removed
     }
 
+    /// Gives up a client's oldest session, when the whole store is full.
+    pub(super) fn give_up_lineage(&mut self, device: DeviceId) -> Removed {
+        let mut removed = Removed::default();
+        if let Some(client) = self.clients.iter_mut().find(|client| client.device.id == device) {
+            removed.lineages.extend(client.lineages.pop_front().map(|(handle, _)| handle));
+        }
+        removed
+    }
+
     /// The use of an assertion, as a whole or not at all. `room` says whether a successor may be added.
     pub(super) fn apply(
         &mut self,
@@ -194,6 +226,10 @@ impl Account {
             let used = used.record.clone();
             confirm(records, &used, change.predecessor_until, &mut removed);
         }
+        records.retain(|stored| {
+            let kept = stored.record.id == change.assertion || now < stored.record.expires();
+            keep(kept, stored.record.id, &mut removed.records)
+        });
         let committed = match &change.successor {
             Some(successor) if room && room_for_successor(records, successor, change, now, &mut removed) => {
                 records.push(Stored { record: Arc::new(successor.as_ref().clone()), window: Window::default() });
@@ -203,6 +239,14 @@ impl Account {
             None => Committed::Done,
         };
         Ok((committed, removed))
+    }
+
+    /// Marks every lineage of the client that `handle` belongs to as shared by two identities.
+    pub(super) fn share(&mut self, handle: &Handle) {
+        let holds = |client: &&mut Client| client.lineages.iter().any(|(known, _)| known == handle);
+        if let Some(client) = self.clients.iter_mut().find(holds) {
+            client.lineages.iter_mut().for_each(|(_, lineage)| Arc::make_mut(lineage).shared = true);
+        }
     }
 
     pub(super) fn devices(&self, scope: Option<&Scope>, now: Timestamp) -> Vec<Device> {

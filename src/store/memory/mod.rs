@@ -12,6 +12,7 @@ use self::index::Index;
 use super::{Commit, Committed, Device, Found, Link, Lookup, Remember, Revoke, Store, Unavailable, Use};
 use crate::assertion::{AssertionId, Scope};
 use crate::channel::Handle;
+use crate::crypto::{Hash, hash};
 use crate::time::Timestamp;
 
 /// How much a [`MemoryStore`] may hold.
@@ -85,6 +86,17 @@ impl MemoryStore {
         }
     }
 
+    /// A hash over everything in it, for tests that have to see that nothing changed.
+    pub(crate) fn fingerprint(&self) -> [u8; 32] {
+        let mut cells: Vec<(Arc<str>, Cell)> = Vec::new();
+        cells.extend(self.accounts.values().map(|cell| (lock(&cell).identity(), cell.clone())));
+        cells.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let digest = hash(Hash::Sha256, |context| cells.iter().for_each(|(_, cell)| lock(cell).feed(context)));
+        let mut out = [0; 32];
+        out.copy_from_slice(digest.as_ref());
+        out
+    }
+
     /// The account of this identity, made where there is none.
     fn account(&self, identity: &Arc<str>) -> Cell {
         self.accounts.get_or_insert_with(identity, || Arc::new(Mutex::new(Account::new(identity.clone()))))
@@ -139,6 +151,7 @@ impl MemoryStore {
             (None, Some(link)) => &link.lineage.identity,
             (None, None) => return Committed::Done,
         };
+        remember.link.iter().for_each(|link| self.share(link));
         let count = remember.records.len();
         if !self.reserve(&self.records, self.capacity.records, count, now) {
             // Only this account's own unused or least lately used client may go for it.
@@ -194,9 +207,25 @@ impl MemoryStore {
         }
     }
 
+    fn share(&self, link: &Link) {
+        for handle in &link.shares {
+            if let Some(cell) = self.handles.get(handle) {
+                lock(&cell).share(handle);
+            }
+        }
+    }
+
     fn link(&self, link: &Link, now: Timestamp) -> Committed {
+        self.share(link);
         if !self.reserve(&self.lineages, self.capacity.lineages, 1, now) {
-            return Committed::Full;
+            // Only the client's own oldest session may go for it.
+            let (cell, removed) = self.with_account(&link.lineage.identity, |cell, account| {
+                (cell.clone(), account.give_up_lineage(link.lineage.device))
+            });
+            self.forget(&cell, removed);
+            if !self.reserve(&self.lineages, self.capacity.lineages, 1, now) {
+                return Committed::Full;
+            }
         }
         let (cell, linked, removed) = self.with_account(&link.lineage.identity, |cell, account| {
             if account.is_revoked(link.lineage.device) {

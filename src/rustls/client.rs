@@ -1,0 +1,217 @@
+//! The client: TLS sessions by account, and which connection each of them comes from.
+
+use core::fmt;
+use core::num::NonZeroUsize;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use ::rustls::client::{Resumption, Tls12Resumption};
+use ::rustls::pki_types;
+use ::rustls::{ClientConfig, ClientConnection, NamedGroup};
+
+use super::view::{Slot, View};
+use super::{FactsUnavailable, facts, is_resumed, lock};
+use crate::assertion::AssertionId;
+use crate::channel::{ChannelFacts, EndPoint, ServerName, Tickets};
+use crate::store::client::{Account, Predecessor};
+
+/// A client's TLS sessions: per account, and only those of connections on which an authentication succeeded.
+///
+/// Two accounts at one host never share a session, so a server that recognises a session recognises the right client. Kept in
+/// memory, eight TLS 1.3 tickets and one TLS 1.2 session an account; of more accounts than the capacity, the one that was
+/// longest without a new connection goes. A ticket is offered once; connections in parallel each take one. A clone is another
+/// handle to the same sessions.
+#[derive(Clone)]
+pub struct Sessions {
+    accounts: Arc<Mutex<Accounts>>,
+    hints: Arc<Mutex<Hints>>,
+    tls12: Tls12Resumption,
+}
+
+impl Sessions {
+    /// No sessions yet, and never those of more than this many accounts.
+    pub fn new(accounts: NonZeroUsize) -> Self {
+        Self {
+            accounts: Arc::new(Mutex::new(Accounts { slots: HashMap::new(), capacity: accounts, uses: 0 })),
+            hints: Arc::new(Mutex::new(Hints { groups: HashMap::new(), capacity: accounts })),
+            tls12: Tls12Resumption::SessionIdOrTickets,
+        }
+    }
+
+    /// How TLS 1.2 sessions are resumed: rustls' default is by session id or ticket. It is the mode of this handle and its
+    /// clones to come.
+    ///
+    /// With [`Tls12Resumption::SessionIdOnly`] no server can put a master secret into a ticket.
+    #[must_use]
+    pub fn tls12_resumption(mut self, mode: Tls12Resumption) -> Self {
+        self.tls12 = mode;
+        self
+    }
+
+    /// The configuration for one connection of this account, and what watches it.
+    ///
+    /// `base` is always the same configuration, never one rebuilt from the same parts: rustls resumes only under the very same
+    /// certificate verifier and client certificate resolver. Its own session store is not used.
+    ///
+    /// A configuration that serves a second connection makes the watch refuse to say anything more.
+    pub fn connection(&self, base: &ClientConfig, account: &Account) -> (Arc<ClientConfig>, ClientWatch) {
+        self.view(base, account, true)
+    }
+
+    /// The same for a connection that makes a full handshake, whatever sessions there are. Its own are kept as ever.
+    pub fn connection_without_resumption(
+        &self,
+        base: &ClientConfig,
+        account: &Account,
+    ) -> (Arc<ClientConfig>, ClientWatch) {
+        self.view(base, account, false)
+    }
+
+    /// Drops the account's sessions, also those that its present connections may still get: the next connection makes a full
+    /// handshake.
+    pub fn forget(&self, account: &Account) {
+        if let Some((slot, _)) = lock(&self.accounts).slots.remove(account) {
+            lock(&slot).close();
+        }
+    }
+
+    fn view(&self, base: &ClientConfig, account: &Account, resume: bool) -> (Arc<ClientConfig>, ClientWatch) {
+        let slot = lock(&self.accounts).slot(account);
+        let view = Arc::new(View::new(slot, Arc::clone(&self.hints), resume));
+        let mut config = base.clone();
+        config.resumption = Resumption::store(view.clone()).tls12_resumption(self.tls12);
+        let watch = ClientWatch {
+            view,
+            accounts: Arc::clone(&self.accounts),
+            account: account.clone(),
+            sends_name: config.enable_sni,
+            require_ems: config.require_ems,
+        };
+        (Arc::new(config), watch)
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions").field("accounts", &lock(&self.accounts).slots.len()).finish_non_exhaustive()
+    }
+}
+
+/// What is known of the one connection that was made with the configuration beside it.
+pub struct ClientWatch {
+    view: Arc<View>,
+    accounts: Arc<Mutex<Accounts>>,
+    account: Account,
+    sends_name: bool,
+    require_ems: bool,
+}
+
+impl ClientWatch {
+    /// The connection that this one resumes, if TLS really resumed it; in TLS 1.2, the one of the full handshake.
+    pub fn predecessor(&self, connection: &ClientConnection) -> Option<Predecessor> {
+        let offered = self.view.noted(|noted| noted.offered.clone().filter(|_| !noted.reused));
+        offered.filter(|_| is_resumed(connection)).map(|predecessor| Predecessor::clone(&predecessor))
+    }
+
+    /// What the client knows of the connection, once the handshake is finished.
+    ///
+    /// *Sessions* are [`Tickets::Stateful`] for want of knowledge: in TLS 1.2 the server alone knows which, and whether to
+    /// refuse; it also holds the ticket keys that make the difference. *The end point* is that of the certificate shown at the
+    /// full handshake, also on a resumed connection.
+    ///
+    /// # Errors
+    /// [`FactsUnavailable`], before the end of the handshake above all.
+    pub fn facts(&self, connection: &ClientConnection) -> Result<ChannelFacts, FactsUnavailable> {
+        let name = self.view.noted(|noted| match &noted.name {
+            _ if noted.reused => Err(FactsUnavailable::ConfigurationReused),
+            // On the wire it has no final dot (RFC 6066 section 3), which older versions of pki-types leave in place.
+            Some(pki_types::ServerName::DnsName(name)) if self.sends_name => {
+                Ok(ServerName::parse(name.as_ref().trim_end_matches('.'))?)
+            }
+            // An address is never sent.
+            _ => Ok(ServerName::none()),
+        })?;
+        let mut facts = facts(connection, self.require_ems)?.tickets(Tickets::Stateful).server_name(name);
+        let certificate = connection.peer_certificates().and_then(|chain| chain.first());
+        if let Some(end_point) = certificate.and_then(|der| EndPoint::from_certificate(der).ok()) {
+            facts = facts.end_point(end_point);
+        }
+        Ok(if connection.is_early_data_accepted() { facts.in_early_data() } else { facts })
+    }
+
+    /// An authentication succeeded on this connection, whose facts these are: its sessions may be offered from now on, those
+    /// that arrived before included. Without lineage in the facts nothing is kept.
+    ///
+    /// `family` is that of the assertion that was made or used, as [`Connection::family`](crate::store::client::Connection::family)
+    /// has it.
+    pub fn authenticated(&self, facts: &ChannelFacts, family: Option<AssertionId>) {
+        if let Some(lineage) = facts.lineage() {
+            self.view.authenticated(facts.is_resumed(), Predecessor { lineage: lineage.clone(), family });
+        }
+    }
+
+    /// A recognition failed: drops the account's sessions, as [`Sessions::forget`], unless that was done since this connection
+    /// was made.
+    pub fn forget(&self) {
+        let mut accounts = lock(&self.accounts);
+        if accounts.slots.get(&self.account).is_some_and(|(slot, _)| Arc::ptr_eq(slot, self.view.slot())) {
+            accounts.slots.remove(&self.account);
+        }
+        lock(self.view.slot()).close();
+    }
+}
+
+impl fmt::Debug for ClientWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientWatch").field("account", &self.account).finish_non_exhaustive()
+    }
+}
+
+/// The accounts, each with the number of its last use.
+struct Accounts {
+    slots: HashMap<Account, (Arc<Mutex<Slot>>, u64)>,
+    capacity: NonZeroUsize,
+    uses: u64,
+}
+
+impl Accounts {
+    fn slot(&mut self, account: &Account) -> Arc<Mutex<Slot>> {
+        self.uses += 1;
+        if let Some((slot, last_use)) = self.slots.get_mut(account) {
+            *last_use = self.uses;
+            return Arc::clone(slot);
+        }
+        if self.slots.len() >= self.capacity.get() {
+            let oldest =
+                self.slots.iter().min_by_key(|(_, (_, last_use))| *last_use).map(|(account, _)| account.clone());
+            if let Some((slot, _)) = oldest.and_then(|account| self.slots.remove(&account)) {
+                lock(&slot).close();
+            }
+        }
+        let slot = Arc::<Mutex<Slot>>::default();
+        self.slots.insert(account.clone(), (Arc::clone(&slot), self.uses));
+        slot
+    }
+}
+
+/// Which key exchange group each server chose. It says nothing about an account, so all share it.
+pub(super) struct Hints {
+    groups: HashMap<pki_types::ServerName<'static>, NamedGroup>,
+    capacity: NonZeroUsize,
+}
+
+impl Hints {
+    pub(super) fn get(&self, name: &pki_types::ServerName<'_>) -> Option<NamedGroup> {
+        self.groups.get(&name.to_owned()).copied()
+    }
+
+    pub(super) fn set(&mut self, name: pki_types::ServerName<'static>, group: NamedGroup) {
+        // Any may go: without one, a handshake at worst takes another round trip, once.
+        if self.groups.len() >= self.capacity.get() && !self.groups.contains_key(&name) {
+            if let Some(any) = self.groups.keys().next().cloned() {
+                self.groups.remove(&any);
+            }
+        }
+        self.groups.insert(name, group);
+    }
+}
