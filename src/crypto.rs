@@ -18,7 +18,7 @@ pub enum Hash {
 
 impl Hash {
     /// Length of the output, in octets.
-    pub const fn len(self) -> usize {
+    pub const fn output_len(self) -> usize {
         match self {
             Self::Sha256 => 32,
             Self::Sha384 => 48,

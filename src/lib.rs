@@ -5,6 +5,7 @@ pub mod assertion;
 pub mod channel;
 mod crypto;
 pub mod mechanism;
+pub mod profile;
 #[cfg(feature = "rustls")]
 pub mod rustls;
 pub mod store;

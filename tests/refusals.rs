@@ -484,7 +484,9 @@ fn no_assertion_from_a_channel_that_may_be_shared() {
         |tls: &mut Tls| (tls.version12, tls.tickets) = (Some(true), Tickets::Stateless),
         |tls: &mut Tls| tls.dhe = false,
     ] {
-        let pair = Pair::new(server_with(&[Pin::SHA_256_EXPR, Pin::SHA_256_NONE]));
+        let smtp = Scope::new(Service::SMTP, ServerName::parse(NAME).unwrap());
+        let sibling = fast_reauth::mechanism::Sibling { scope: smtp, pin: Pin::SHA_256_NONE, sees_sessions: false };
+        let pair = Pair::new(server_with(&[Pin::SHA_256_EXPR, Pin::SHA_256_NONE]).sibling(sibling));
         let mut tls = Tls::full();
         spoil(&mut tls);
         let mut connection = pair.connection(&tls);
@@ -587,6 +589,9 @@ fn lineage_of_a_shared_or_expired_or_managed_session() {
     pair.full_login("bob", &second);
     let third = Tls::resuming(&second);
     let _ = refused(&pair, &third, EXPR[0], &forger.message(&third, Some(&second)), Outcome::BadProof);
+    // Nor does another ticket of the first connection, which was alice's alone.
+    let again = Tls::resuming(&first);
+    let _ = refused(&pair, &again, EXPR[0], &forger.message(&again, Some(&first)), Outcome::BadProof);
 }
 
 #[test]
@@ -715,7 +720,8 @@ fn not_canonical() {
         format!("p=tls-exporter,a=alice,h={NAME},i={id},z=\0"),
         format!("p=tls-exporter,a=alice,h={NAME},i={id},z={long}"),
         format!("p=tls-exporter,a=alice,h={NAME},i={id},p=AAAA"),
-        format!("p=tls-exporter,h={NAME},t=AAAA"),
+        format!("p=tls-exporter,h={NAME},i={id}"),
+        format!("p=tls-exporter,,h={NAME},t=AAAA"),
         format!("p=tls_exporter,a=alice,h={NAME},i={id}"),
         format!("a=alice,h={NAME},i={id}"),
     ] {

@@ -258,8 +258,8 @@ impl ClientAssertion {
         };
         let client_key = Secret::new(read_lp(input)?)?;
         let server_key = Secret::new(read_lp(input)?)?;
-        let client_len = if pin.signs() { 32 } else { pin.hash().len() };
-        if client_key.as_ref().len() != client_len || server_key.as_ref().len() != pin.hash().len() {
+        let client_len = if pin.signs() { 32 } else { pin.hash().output_len() };
+        if client_key.as_ref().len() != client_len || server_key.as_ref().len() != pin.hash().output_len() {
             return None;
         }
         let offer = match read_lp(input)? {

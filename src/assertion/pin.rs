@@ -102,7 +102,7 @@ impl Pin {
 
     /// Length of a proof, in octets.
     pub const fn proof_len(self) -> usize {
-        if self.signs { 64 } else { self.hash.len() }
+        if self.signs { 64 } else { self.hash.output_len() }
     }
 
     /// Whether one proof could be used twice on its channel, so that a counter is needed.

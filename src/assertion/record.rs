@@ -238,7 +238,7 @@ impl Record {
 pub(crate) fn stand_in(pin: Pin) -> (Secret, Secret) {
     // A valid point (the base point of RFC 8032), as an invalid one would fail early.
     let stored = if pin.signs() { Secret::new(&BASE_POINT) } else { None };
-    let len = pin.hash().len();
+    let len = pin.hash().output_len();
     (stored.unwrap_or_else(|| Secret::zeroed(len)), Secret::zeroed(len))
 }
 

@@ -95,9 +95,9 @@ pub(super) fn keys(pin: Pin, seed: &[u8], session_key: &[u8], context: &[u8]) ->
 
     let mut id = [0; AssertionId::LEN];
     prk.expand(b"id", &mut id);
-    let mut client = Secret::zeroed(if pin.signs() { 32 } else { pin.hash().len() });
+    let mut client = Secret::zeroed(if pin.signs() { 32 } else { pin.hash().output_len() });
     prk.expand(if pin.signs() { b"client signing key" } else { b"client key" }, client.as_mut());
-    let mut server = Secret::zeroed(pin.hash().len());
+    let mut server = Secret::zeroed(pin.hash().output_len());
     prk.expand(b"server key", server.as_mut());
     Keys { id: AssertionId(id), client, server }
 }

@@ -1,6 +1,6 @@
 //! EXTERNAL, the server's side.
 
-use crate::assertion::{LineageRecord, Origin};
+use crate::assertion::LineageRecord;
 use crate::channel::{Tickets, Unsuitable};
 use crate::mechanism::exchange::{AwaitRecordOf, Recognised};
 use crate::mechanism::{AwaitRecord, Connection, Outcome, Received, Verdict};
@@ -98,7 +98,7 @@ pub(crate) fn recognise<'l>(
     if lineage.expires <= now {
         return Err(Refusal::Unknown);
     }
-    if lineage.origin < server.policy.external_origin.max(Origin::Unbound) {
+    if lineage.origin < server.policy.external_origin {
         return Err(Refusal::WeakOrigin);
     }
     if lineage.full_login.after(server.policy.full_login_every) <= now {

@@ -191,7 +191,7 @@ pub(crate) enum ResponderMessage<'a> {
 impl<'a> ResponderMessage<'a> {
     pub(crate) fn parse(pin: Pin, message: &'a [u8]) -> Result<Self, Malformed> {
         let text = text(message)?;
-        let signature_of = |value: &str| secret(value, pin.hash().len()).ok_or(Malformed::Attribute('v'));
+        let signature_of = |value: &str| secret(value, pin.hash().output_len()).ok_or(Malformed::Attribute('v'));
         let mut attributes = Attributes(text.split(',').peekable());
         if let Some(reason) = attributes.take('e')? {
             if reason.is_empty() || !reason.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-') {

@@ -1,0 +1,112 @@
+//! XML elements, bounded before anything recurses into them.
+
+use std::collections::BTreeMap;
+
+use minidom::rxml::error::EndOrError;
+use minidom::rxml::{NcName, Parse as _, RawEvent, RawParser};
+use minidom::tree_builder::TreeBuilder;
+use minidom::{Element, ElementBuilder};
+
+use crate::profile::{ProfileError, wire};
+
+/// Longest element.
+pub(super) const LIMIT: usize = 16 * 1024;
+/// Deepest nesting.
+pub(super) const DEPTH: usize = 16;
+
+pub(super) const SASL1: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
+pub(super) const SASL2: &str = "urn:xmpp:sasl:2";
+pub(super) const CHANNEL_BINDING: &str = "urn:xmpp:sasl-cb:0";
+pub(super) const BIND2: &str = "urn:xmpp:bind:0";
+pub(super) const SM: &str = "urn:xmpp:sm:3";
+pub(super) const IKY: &str = "urn:ietf:params:xml:ns:iky";
+pub(super) const STREAMS: &str = "http://etherx.jabber.org/streams";
+pub(super) const CLIENT: &str = "jabber:client";
+
+const MALFORMED: ProfileError = ProfileError::Malformed("not one well-formed XML element");
+
+/// Parses one complete top-level element, as it stands in a stream: `jabber:client` by default, and the prefix `stream`.
+pub(super) fn parse(octets: &[u8]) -> Result<Element, ProfileError> {
+    if octets.len() > LIMIT {
+        return Err(ProfileError::TooLong { limit: LIMIT });
+    }
+    let in_stream = [(None, CLIENT.to_owned()), (Some("stream".to_owned()), STREAMS.to_owned())];
+    let mut builder = TreeBuilder::new().with_prefixes_stack(vec![BTreeMap::from(in_stream).into()]);
+    let mut parser = RawParser::new();
+    let mut rest = octets;
+    let mut depth = Depth::default();
+    loop {
+        let event = next(&mut parser, &mut rest)?.ok_or(MALFORMED)?;
+        depth.count(&event)?;
+        builder.process_event(event).map_err(|_| MALFORMED)?;
+        if let Some(element) = builder.root.take() {
+            return if rest.trim_ascii().is_empty() { Ok(element) } else { Err(MALFORMED) };
+        }
+    }
+}
+
+/// The next event; `None` when there are too few octets for one.
+pub(super) fn next(parser: &mut RawParser, octets: &mut &[u8]) -> Result<Option<RawEvent>, ProfileError> {
+    match parser.parse(octets, false) {
+        Ok(Some(event)) => Ok(Some(event)),
+        Err(EndOrError::NeedMoreData) => Ok(None),
+        Ok(None) | Err(EndOrError::Error(_)) => Err(MALFORMED),
+    }
+}
+
+/// How many elements are open.
+#[derive(Default)]
+pub(super) struct Depth(pub(super) usize);
+
+impl Depth {
+    pub(super) fn count(&mut self, event: &RawEvent) -> Result<(), ProfileError> {
+        match event {
+            RawEvent::ElementHeadOpen(..) if self.0 == DEPTH => {
+                return Err(ProfileError::Malformed("XML elements are nested too deep"));
+            }
+            RawEvent::ElementHeadOpen(..) => self.0 += 1,
+            RawEvent::ElementFoot(..) => self.0 = self.0.saturating_sub(1),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn write(element: &Element) -> Result<Vec<u8>, ProfileError> {
+    let mut octets = Vec::new();
+    element.write_to(&mut octets).map_err(|_| ProfileError::IllegalText)?;
+    Ok(octets)
+}
+
+/// Text that XML 1.0 has characters for (section 2.2). The writer stops the program over others, so they never get there.
+pub(super) fn legal(text: &str) -> Result<&str, ProfileError> {
+    let legal = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    if text.chars().all(legal) { Ok(text) } else { Err(ProfileError::IllegalText) }
+}
+
+/// An attribute with a name that is a constant here.
+pub(super) fn with_attr(
+    builder: ElementBuilder,
+    name: &'static str,
+    value: &str,
+) -> Result<ElementBuilder, ProfileError> {
+    let name = NcName::try_from(name).map_err(|_| ProfileError::IllegalText)?;
+    Ok(builder.attr(name, legal(value)?))
+}
+
+pub(super) fn with_text(name: &str, namespace: &str, text: &str) -> Result<Element, ProfileError> {
+    Ok(Element::builder(name, namespace).append(legal(text)?).build())
+}
+
+/// An element whose text is SASL data; `=` is the empty message (RFC 6120 section 6.4.2, XEP-0388 section 2.4).
+pub(super) fn with_data(name: &str, namespace: &str, octets: &[u8]) -> Element {
+    Element::builder(name, namespace).append(wire::encode_initial(octets)).build()
+}
+
+/// The SASL data of an element; an empty element is the empty message.
+pub(super) fn data(element: &Element) -> Result<Vec<u8>, ProfileError> {
+    match element.text().as_bytes() {
+        b"" => Ok(Vec::new()),
+        text => wire::decode_initial(text),
+    }
+}

@@ -1,0 +1,202 @@
+//! XMPP: SASL2 (XEP-0388) with Bind 2 (XEP-0386) and stream resumption (XEP-0198) inside, and SASL of RFC 6120.
+//!
+//! The client speaks first, so header and login are one flight, and what it waits for is in the first reply:
+//!
+//! ```text
+//! C: <?xml version='1.0'?><stream:stream … to='example.com' from='juliet@example.com'>
+//!    <authenticate xmlns='urn:xmpp:sasl:2' mechanism='IKY-SHA-256-EXPR'>
+//!      <initial-response>cD10bHMt…</initial-response>
+//!      <resume xmlns='urn:xmpp:sm:3' previd='some-id' h='12'/>
+//!    </authenticate>
+//! S: <stream:stream …><stream:features>…</stream:features>
+//!    <success xmlns='urn:xmpp:sasl:2'>
+//!      <additional-data>dj0…</additional-data>
+//!      <authorization-identifier>juliet@example.com/balcony</authorization-identifier>
+//!      <resumed xmlns='urn:xmpp:sm:3' previd='some-id' h='7'/>
+//!    </success>
+//! ```
+//!
+//! The parsers take one complete top-level element, at most 16 KiB and 16 levels deep, which the stack has cut out of the stream;
+//! [`Framer`] does it for a stack that has nothing for it. The draft adds three elements in the namespace
+//! `urn:ietf:params:xml:ns:iky`: `<iky/>`, the server's message inside SASL2's `<failure/>`; `<assertion-request/>`, listed in
+//! `<inline/>` and sent in `<authenticate/>`; and `<assertion/>`, granted in `<success/>`.
+
+mod authenticate;
+mod element;
+mod features;
+mod framer;
+mod success;
+
+use bytes::Bytes;
+use minidom::Element;
+
+pub use authenticate::{Authenticate, Bind, Resume, StreamHeader, UserAgent, auth};
+pub use features::Features;
+pub use framer::{Frame, Framer};
+pub use success::{Bound, Failure, GrantedAssertion, Success};
+
+use super::{ProfileError, Request};
+
+/// Which SASL profile of XMPP an exchange follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// RFC 6120 section 6.
+    Sasl1,
+    /// XEP-0388.
+    Sasl2,
+}
+
+impl Version {
+    const fn namespace(self) -> &'static str {
+        match self {
+            Self::Sasl1 => element::SASL1,
+            Self::Sasl2 => element::SASL2,
+        }
+    }
+
+    fn of(element: &Element) -> Option<Self> {
+        [Self::Sasl1, Self::Sasl2].into_iter().find(|version| element.has_ns(version.namespace()))
+    }
+}
+
+/// Server: what a client's element asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientElement {
+    /// `<authenticate/>` of SASL2.
+    Authenticate(Box<Authenticate>),
+    /// `<auth/>` of RFC 6120.
+    Auth(Request),
+    /// `<response/>` to a challenge: the client's message, where it did not come at once.
+    Response(Response),
+    /// `<abort/>`: the answer is a failure with [`Verdict::Malformed`](super::Verdict::Malformed).
+    Abort(Version),
+    /// Nothing of SASL: the stack's.
+    Other,
+}
+
+/// The client's message, behind an empty challenge.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Response {
+    /// Which SASL.
+    pub version: Version,
+    /// The message.
+    pub message: Bytes,
+}
+
+impl core::fmt::Debug for Response {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let message = super::flight::Length(&self.message);
+        f.debug_struct("Response").field("version", &self.version).field("message", &message).finish()
+    }
+}
+
+impl ClientElement {
+    /// Parses one complete element.
+    ///
+    /// # Errors
+    /// [`ProfileError`] for what is no element, or one of SASL with something wrong in it; the answer to that is
+    /// [`Failure`] with [`Verdict::Malformed`](super::Verdict::Malformed).
+    pub fn parse(octets: &[u8]) -> Result<Self, ProfileError> {
+        let element = element::parse(octets)?;
+        let Some(version) = Version::of(&element) else { return Ok(Self::Other) };
+        match (element.name(), version) {
+            ("authenticate", Version::Sasl2) => {
+                Authenticate::from_element(&element).map(Box::new).map(Self::Authenticate)
+            }
+            ("auth", Version::Sasl1) => authenticate::auth_request(&element).map(Self::Auth),
+            ("response", _) => {
+                let message = element::data(&element)?.into();
+                Ok(Self::Response(Response { version, message }))
+            }
+            ("abort", _) => Ok(Self::Abort(version)),
+            _ => Ok(Self::Other),
+        }
+    }
+}
+
+/// Server: `<challenge/>`; with nothing in it, it asks for the client's message that did not come at once.
+///
+/// # Errors
+/// [`ProfileError::IllegalText`] never happens with these arguments; the signature is that of the other builders.
+pub fn challenge(version: Version, octets: &[u8]) -> Result<Vec<u8>, ProfileError> {
+    element::write(&element::with_data("challenge", version.namespace(), octets))
+}
+
+/// Client: what an element from the server means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "Send must be sent, and Success and Failure are the server's answer"]
+pub enum Event {
+    /// Not the login's: stream features, say. The element is the stack's.
+    Pass,
+    /// Send these octets now, and read on.
+    Send(Bytes),
+    /// The server says that the client is logged in.
+    Success(Box<Success>),
+    /// The server says that it is not.
+    Failure(Failure),
+}
+
+/// A login on its way, seen from the client; made by [`Authenticate::start`] or [`auth`].
+#[derive(Debug)]
+pub struct ClientExchange {
+    version: Version,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Running,
+    /// `<abort/>` was sent; the failure is still to come.
+    Aborted,
+    Failed(ProfileError),
+    Over,
+}
+
+impl ClientExchange {
+    fn new(version: Version) -> Self {
+        Self { version, state: State::Running }
+    }
+
+    /// Takes one complete element.
+    ///
+    /// A challenge, or a `<continue/>` with tasks, is more than EXTERNAL or IKY has an answer to: it is aborted, and
+    /// [`ProfileError::UnexpectedChallenge`] follows the server's failure.
+    ///
+    /// # Errors
+    /// [`ProfileError`] when the server follows no protocol; the same again on every later call.
+    pub fn receive(&mut self, octets: &[u8]) -> Result<Event, ProfileError> {
+        match self.state {
+            State::Failed(error) => return Err(error),
+            State::Over => return Err(ProfileError::OutOfTurn("the login is over; what follows is the application's")),
+            State::Running | State::Aborted => {}
+        }
+        self.step(octets).inspect_err(|&error| self.state = State::Failed(error))
+    }
+
+    fn step(&mut self, octets: &[u8]) -> Result<Event, ProfileError> {
+        let element = element::parse(octets)?;
+        if Version::of(&element) != Some(self.version) {
+            return Ok(Event::Pass);
+        }
+        let aborted = matches!(self.state, State::Aborted);
+        match element.name() {
+            "success" | "failure" | "challenge" | "continue" if aborted => Err(ProfileError::UnexpectedChallenge),
+            "success" => {
+                let success = Success::from_element(&element, self.version)?;
+                self.state = State::Over;
+                Ok(Event::Success(Box::new(success)))
+            }
+            "failure" => {
+                let failure = Failure::from_element(&element)?;
+                self.state = State::Over;
+                Ok(Event::Failure(failure))
+            }
+            "challenge" | "continue" => {
+                self.state = State::Aborted;
+                let abort = element::write(&Element::bare("abort", self.version.namespace()))?;
+                Ok(Event::Send(abort.into()))
+            }
+            _ => Ok(Event::Pass),
+        }
+    }
+}
