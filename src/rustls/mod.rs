@@ -86,6 +86,11 @@ where
     if connection.is_handshaking() {
         return Err(FactsUnavailable::Handshaking);
     }
+    Ok(facts_so_far(connection, require_ems)?.exporter(&exporter(connection))?)
+}
+
+/// What is known as soon as the ClientHello is processed: everything but the exporter.
+fn facts_so_far(connection: &CommonState, require_ems: bool) -> Result<ChannelFacts, FactsUnavailable> {
     // Forward secrecy is given: rustls has neither psk_ke nor static RSA.
     let facts = match connection.protocol_version() {
         Some(ProtocolVersion::TLSv1_3) => ChannelFacts::tls13(),
@@ -93,8 +98,7 @@ where
         Some(ProtocolVersion::TLSv1_2) => ChannelFacts::tls12(require_ems),
         _ => return Err(FactsUnavailable::Version),
     };
-    let facts = if is_resumed(connection) { facts.resumed() } else { facts };
-    Ok(facts.exporter(&exporter(connection))?)
+    Ok(if is_resumed(connection) { facts.resumed() } else { facts })
 }
 
 /// Whether TLS really resumed. A ticket that was offered, or even decrypted, may still have been refused.

@@ -6,7 +6,7 @@ use ::rustls::{ServerConfig, ServerConnection};
 
 use super::label::Label;
 use super::wrapped::{Noted, Wrapped};
-use super::{FactsUnavailable, facts, is_resumed};
+use super::{FactsUnavailable, facts, facts_so_far, is_resumed};
 use crate::channel::{ChannelFacts, Handle, ServerName, Tickets};
 
 /// A server configuration whose sessions carry a handle from each connection to its successors.
@@ -69,19 +69,36 @@ impl Watch {
     /// [`FactsUnavailable`], before the end of the handshake above all.
     pub fn facts(&self, connection: &mut ServerConnection) -> Result<ChannelFacts, FactsUnavailable> {
         let early_data = connection.early_data().is_some();
-        self.0.noted(|noted| self.facts_as_noted(connection, noted)).map(|facts| match early_data {
-            true => facts.in_early_data(),
-            false => facts,
-        })
+        let facts = facts(connection, self.0.base().require_ems)?;
+        let facts = if early_data { facts.in_early_data() } else { facts };
+        self.0.noted(|noted| self.as_noted(facts, connection, noted))
     }
 
-    fn facts_as_noted(&self, connection: &ServerConnection, noted: &Noted) -> Result<ChannelFacts, FactsUnavailable> {
+    /// What the server knows as soon as the ClientHello is processed, for a greeting sent as half-RTT data: all but the exporter,
+    /// which is still to come. To be replaced by [`facts`](Self::facts) before anything is done for the client.
+    ///
+    /// # Errors
+    /// [`FactsUnavailable`], before the ClientHello is processed above all.
+    pub fn facts_at_greeting(&self, connection: &ServerConnection) -> Result<ChannelFacts, FactsUnavailable> {
+        if connection.handshake_kind().is_none() {
+            return Err(FactsUnavailable::Handshaking);
+        }
+        let facts = facts_so_far(connection, self.0.base().require_ems)?.exporter_to_come();
+        self.0.noted(|noted| self.as_noted(facts, connection, noted))
+    }
+
+    fn as_noted(
+        &self,
+        facts: ChannelFacts,
+        connection: &ServerConnection,
+        noted: &Noted,
+    ) -> Result<ChannelFacts, FactsUnavailable> {
         if noted.is_reused() {
             return Err(FactsUnavailable::ConfigurationReused);
         }
         let name = connection.server_name().map_or_else(|| Ok(ServerName::none()), ServerName::parse)?;
         let label = resumed(connection, noted);
-        let mut facts = facts(connection, self.0.base().require_ems)?
+        let mut facts = facts
             .tickets(match label {
                 Some(Label { tickets: Tickets::Stateless, .. }) => Tickets::Stateless,
                 _ => self.0.tickets(),

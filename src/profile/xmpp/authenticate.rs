@@ -163,7 +163,7 @@ impl Authenticate {
 
     pub(super) fn from_element(element: &Element) -> Result<Self, ProfileError> {
         let response = element.get_child("initial-response", SASL2).map(element::data).transpose()?;
-        let request = Request { mechanism: mechanism(element)?, initial_response: response.map(Bytes::from) };
+        let request = Request { mechanism: element::mechanism(element)?, initial_response: response.map(Bytes::from) };
         let text = |parent: &Element, name: &str, namespace: &str| parent.get_child(name, namespace).map(Element::text);
         let user_agent = element.get_child("user-agent", SASL2).map(|agent| UserAgent {
             id: agent.attr("id").map(str::to_owned),
@@ -175,7 +175,7 @@ impl Authenticate {
             Bind { tag: text(bind, "tag", BIND2), enable: enable.map(Element::ns).collect() }
         });
         let resume = element.get_child("resume", SM).map(Resume::from_element).transpose()?;
-        let assertion_request = element.get_child("assertion-request", IKY).map(mechanism).transpose()?;
+        let assertion_request = element.get_child("assertion-request", IKY).map(element::mechanism).transpose()?;
         Ok(Self { request, user_agent, bind, resume, assertion_request })
     }
 }
@@ -211,12 +211,7 @@ pub(super) fn auth_request(element: &Element) -> Result<Request, ProfileError> {
         "" => None,
         _ => Some(Bytes::from(element::data(element)?)),
     };
-    Ok(Request { mechanism: mechanism(element)?, initial_response })
-}
-
-fn mechanism(element: &Element) -> Result<MechanismName, ProfileError> {
-    let name = element.attr("mechanism").and_then(|name| MechanismName::parse(name).ok());
-    name.ok_or(ProfileError::Malformed("a mechanism name was due"))
+    Ok(Request { mechanism: element::mechanism(element)?, initial_response })
 }
 
 impl fmt::Debug for Authenticate {

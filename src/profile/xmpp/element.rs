@@ -7,7 +7,7 @@ use minidom::rxml::{NcName, Parse as _, RawEvent, RawParser};
 use minidom::tree_builder::TreeBuilder;
 use minidom::{Element, ElementBuilder};
 
-use crate::profile::{ProfileError, wire};
+use crate::profile::{MechanismName, ProfileError, wire};
 
 /// Longest element.
 pub(super) const LIMIT: usize = 16 * 1024;
@@ -109,4 +109,9 @@ pub(super) fn data(element: &Element) -> Result<Vec<u8>, ProfileError> {
         b"" => Ok(Vec::new()),
         text => wire::decode_initial(text),
     }
+}
+
+pub(super) fn mechanism(element: &Element) -> Result<MechanismName, ProfileError> {
+    let name = element.attr("mechanism").and_then(|name| MechanismName::parse(name).ok());
+    name.ok_or(ProfileError::Malformed("a mechanism name was due"))
 }

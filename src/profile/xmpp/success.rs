@@ -4,10 +4,11 @@ use core::fmt;
 
 use bytes::Bytes;
 use minidom::Element;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::element::{self, BIND2, IKY, SASL1, SASL2, SM};
 use super::{Resume, Version};
+use crate::crypto::constant_time_eq;
 use crate::mechanism::Outcome;
 use crate::profile::flight::Length;
 use crate::profile::{MechanismName, ProfileError, Verdict};
@@ -34,7 +35,7 @@ pub struct Success {
 pub struct Bound(Bytes);
 
 /// 32 secret octets from the server, as the seed of an assertion for one mechanism.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct GrantedAssertion {
     mechanism: MechanismName,
     octets: [u8; Self::LEN],
@@ -152,13 +153,20 @@ impl GrantedAssertion {
     }
 
     fn from_element(element: &Element) -> Result<Self, ProfileError> {
-        let malformed = ProfileError::Malformed("a granted assertion of 32 octets, for a mechanism, was due");
-        let name = element.attr("mechanism").and_then(|name| MechanismName::parse(name).ok());
-        let octets = zeroize::Zeroizing::new(element::data(element)?);
-        let octets = octets.as_slice().try_into().map_err(|_| malformed)?;
-        Ok(Self { mechanism: name.ok_or(malformed)?, octets })
+        let octets = Zeroizing::new(element::data(element)?);
+        let octets = octets.as_slice().try_into();
+        let octets = octets.map_err(|_| ProfileError::Malformed("a granted assertion has 32 octets"))?;
+        Ok(Self { mechanism: element::mechanism(element)?, octets })
     }
 }
+
+impl PartialEq for GrantedAssertion {
+    fn eq(&self, other: &Self) -> bool {
+        self.mechanism == other.mechanism && constant_time_eq(&self.octets, &other.octets)
+    }
+}
+
+impl Eq for GrantedAssertion {}
 
 impl Drop for GrantedAssertion {
     fn drop(&mut self) {
