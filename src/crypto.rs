@@ -206,3 +206,12 @@ impl Prk {
         }
     }
 }
+
+/// Octets of a message, by their number only: a message carries proofs, signatures and granted seeds.
+pub(crate) struct Redacted(pub(crate) usize);
+
+impl fmt::Debug for Redacted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "redacted, {} octets", self.0)
+    }
+}

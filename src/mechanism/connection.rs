@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::exchange::Recognised;
 use super::{Received, Server, external, iky};
 use crate::assertion::{
-    CannotDerive, DeviceId, FullLogin, Hash, LineageRecord, OfferHash, Origin, Owner, Pin, Record, Scope,
+    CannotDerive, DeviceId, FullLogin, Hash, LineageRecord, OfferHash, Origin, Owner, Pin, Record, Renewal, Scope,
 };
 use crate::channel::{ChannelFacts, Exporter};
 use crate::store::{Commit, Link, Lookup, Remember};
@@ -18,7 +18,7 @@ pub struct Connection<'s> {
     pub(super) facts: ChannelFacts,
     pub(super) predecessor: Option<Arc<LineageRecord>>,
     pub(super) manager: bool,
-    pub(super) grant: Option<[u8; 32]>,
+    pub(super) grant: Option<Renewal>,
     successes: u32,
     identity: Option<Arc<str>>,
     shared: bool,
@@ -78,7 +78,7 @@ impl<'s> Connection<'s> {
     /// 32 fresh random octets, for a renewal on a channel without exporter; without them there is none.
     #[must_use]
     pub fn grant_with(mut self, random: [u8; 32]) -> Self {
-        self.grant = Some(random);
+        self.grant = Some(Renewal::Granted(random));
         self
     }
 

@@ -1,11 +1,13 @@
 //! A server's side of one attempt, from the message to the verdict.
 
+use core::fmt;
 use std::sync::Arc;
 
 use super::external::AwaitLineage;
 use super::iky::{AwaitProofKeys, AwaitUse};
 use super::{NextStep, Outcome};
 use crate::assertion::{DeviceId, Origin};
+use crate::crypto::Redacted;
 use crate::store::{Commit, Committed, Found, Lookup, Store, Unavailable};
 use crate::time::Timestamp;
 
@@ -83,7 +85,7 @@ impl AwaitCommit {
 }
 
 /// What came of an attempt, and what to tell the client.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[must_use = "the client waits for an answer"]
 pub struct Verdict {
     /// What came of it; a profile turns it into its protocol's codes.
@@ -92,6 +94,16 @@ pub struct Verdict {
     pub message: Option<Vec<u8>>,
     /// Who it is, when accepted.
     pub recognised: Option<Recognised>,
+}
+
+impl fmt::Debug for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verdict")
+            .field("outcome", &self.outcome)
+            .field("message", &self.message.as_ref().map(|message| Redacted(message.len())))
+            .field("recognised", &self.recognised)
+            .finish()
+    }
 }
 
 impl Verdict {

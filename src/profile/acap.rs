@@ -61,16 +61,8 @@ pub fn server_after(offer: &Offer, tag: Tag, request: Request) -> (ServerEvent, 
 struct Acap;
 
 impl Dialect for Acap {
-    fn data_with_success(&self) -> bool {
+    fn uses_strings(&self) -> bool {
         true
-    }
-
-    fn server_literal(&self, part: &[u8]) -> Option<usize> {
-        wire::literal(part, b"}")
-    }
-
-    fn client_literal(&self, part: &[u8]) -> Option<usize> {
-        wire::literal(part, b"+}")
     }
 
     fn command(&self, tag: &str, mechanism: MechanismName, response: Option<&[u8]>) -> Vec<u8> {

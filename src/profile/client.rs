@@ -107,8 +107,7 @@ impl ClientExchange {
         response: &[u8],
         permission: Permission,
     ) -> (Flight, Self) {
-        let mut exchange =
-            Self { dialect, tag, mechanism, held: None, permission, data: None, state: State::Running };
+        let mut exchange = Self { dialect, tag, mechanism, held: None, permission, data: None, state: State::Running };
         let whole = dialect.command(exchange.tag(), mechanism, Some(response));
         let flight = if offer.initial_response() && whole.len() <= dialect.command_limit() {
             exchange.last_words(whole)

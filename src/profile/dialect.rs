@@ -79,8 +79,9 @@ pub(super) enum Response {
 
 /// One line protocol, without state. The defaults are those of IMAP, SMTP and POP3.
 pub(super) trait Dialect: fmt::Debug + Sync {
-    /// Whether the server's message travels with success, so that there is no challenge for it.
-    fn data_with_success(&self) -> bool {
+    /// Whether arguments are strings, quoted or literal. Where they are, the server's message travels with success, and there is no
+    /// challenge for it.
+    fn uses_strings(&self) -> bool {
         false
     }
 
@@ -90,13 +91,13 @@ pub(super) trait Dialect: fmt::Debug + Sync {
     }
 
     /// The literal that this part of a line from the server announces.
-    fn server_literal(&self, _part: &[u8]) -> Option<usize> {
-        None
+    fn server_literal(&self, part: &[u8]) -> Option<usize> {
+        if self.uses_strings() { wire::literal(part, b"}") } else { None }
     }
 
-    /// The literal that this part of a line from the client announces.
-    fn client_literal(&self, _part: &[u8]) -> Option<usize> {
-        None
+    /// The literal that this part of a line from the client announces; one that waits for a go-ahead is none.
+    fn client_literal(&self, part: &[u8]) -> Option<usize> {
+        if self.uses_strings() { wire::literal(part, b"+}") } else { None }
     }
 
     /// Client: the command for SASL.

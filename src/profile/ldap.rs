@@ -134,7 +134,9 @@ impl ServerExchange {
     pub fn receive(&mut self, input: &mut BytesMut) -> Result<ServerEvent, ProfileError> {
         match self.state {
             ServerState::Failed(error) => return Err(error),
-            ServerState::Over => return Err(ProfileError::OutOfTurn("the bind is over; what follows are other requests")),
+            ServerState::Over => {
+                return Err(ProfileError::OutOfTurn("the bind is over; what follows are other requests"));
+            }
             ServerState::Verifying => {
                 return Err(ProfileError::OutOfTurn("call finish with the mechanism's outcome first"));
             }
@@ -254,7 +256,7 @@ fn header(input: &[u8]) -> Result<Option<(usize, usize)>, ProfileError> {
 fn parse(pdu: &[u8]) -> Result<(i64, StructureTag), ProfileError> {
     check_depth(pdu)?;
     let message = match lber::parse::parse_tag(pdu) {
-        Ok((rest, message)) if rest.is_empty() => message,
+        Ok(([], message)) => message,
         _ => return Err(MALFORMED),
     };
     let mut fields = constructed(message, TagClass::Universal, 16).ok_or(MALFORMED)?.into_iter();

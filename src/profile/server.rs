@@ -110,8 +110,12 @@ impl ServerExchange {
     pub fn receive(&mut self, input: &mut BytesMut) -> Result<ServerEvent, ProfileError> {
         match self.state {
             State::Failed(error) => return Err(error),
-            State::Over => return Err(ProfileError::OutOfTurn("the login is over; what follows are the next commands")),
-            State::Verifying(_) => return Err(ProfileError::OutOfTurn("call finish with the mechanism's outcome first")),
+            State::Over => {
+                return Err(ProfileError::OutOfTurn("the login is over; what follows are the next commands"));
+            }
+            State::Verifying(_) => {
+                return Err(ProfileError::OutOfTurn("call finish with the mechanism's outcome first"));
+            }
             State::Command | State::Message(_) | State::Answer(_) => {}
         }
         let literal = |part: &[u8]| self.dialect.client_literal(part);
@@ -159,7 +163,7 @@ impl ServerExchange {
             return Err(ProfileError::OutOfTurn("finish answers Verify, once"));
         };
         let verdict = outcome.into();
-        if self.dialect.data_with_success() {
+        if self.dialect.uses_strings() {
             return Ok(self.complete(verdict, message));
         }
         match message {
@@ -194,7 +198,7 @@ impl ServerExchange {
 
     /// A message that isn't even base64. The empty line behind an IKY one is consumed all the same.
     fn malformed(&mut self, mechanism: MechanismName) -> ServerEvent {
-        if mechanism.is_iky() && !self.dialect.data_with_success() {
+        if mechanism.is_iky() && !self.dialect.uses_strings() {
             self.challenge(Verdict::Malformed, b"")
         } else {
             self.complete(Verdict::Malformed, None)

@@ -88,16 +88,8 @@ pub(super) fn login_arguments(
 struct Sieve;
 
 impl Dialect for Sieve {
-    fn data_with_success(&self) -> bool {
+    fn uses_strings(&self) -> bool {
         true
-    }
-
-    fn server_literal(&self, part: &[u8]) -> Option<usize> {
-        wire::literal(part, b"}")
-    }
-
-    fn client_literal(&self, part: &[u8]) -> Option<usize> {
-        wire::literal(part, b"+}")
     }
 
     fn command(&self, _tag: &str, mechanism: MechanismName, response: Option<&[u8]>) -> Vec<u8> {

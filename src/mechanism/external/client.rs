@@ -1,15 +1,23 @@
 //! EXTERNAL, the client's side.
 
+use core::fmt;
+
 use crate::channel::ChannelFacts;
+use crate::crypto::Redacted;
 use crate::mechanism::{NextStep, Outcome};
 
 /// An attempt with EXTERNAL: the message, and the state that takes the answer.
-#[derive(Debug)]
 pub struct Start {
     /// The initial response: the authzid. The profile encodes it.
     pub message: Vec<u8>,
     /// Takes the server's answer.
     pub state: Client,
+}
+
+impl fmt::Debug for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Start").field("message", &Redacted(self.message.len())).field("state", &self.state).finish()
+    }
 }
 
 /// A client that asserted who it is, and waits for the answer.

@@ -1,5 +1,6 @@
 //! IKY, the client's side.
 
+use core::fmt;
 use core::time::Duration;
 
 use super::message::{InitiatorFields, Malformed, ResponderMessage, with_proof};
@@ -7,7 +8,7 @@ use super::server::outcome_of;
 use super::transcript::{Transcript, signature};
 use crate::assertion::ClientAssertion;
 use crate::channel::{ChannelFacts, Lineage, Unsuitable};
-use crate::crypto::{Secret, constant_time_eq};
+use crate::crypto::{Redacted, Secret, constant_time_eq};
 use crate::mechanism::{NextStep, Outcome};
 use crate::time::Timestamp;
 
@@ -32,12 +33,17 @@ pub enum CannotStart {
 }
 
 /// An attempt with IKY: the message, and the state that takes the answer.
-#[derive(Debug)]
 pub struct Start {
     /// The initial response. The profile encodes it.
     pub message: Vec<u8>,
     /// Takes the responder message.
     pub state: Client,
+}
+
+impl fmt::Debug for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Start").field("message", &Redacted(self.message.len())).field("state", &self.state).finish()
+    }
 }
 
 /// A client that proved who it is, and waits for the server to do so.

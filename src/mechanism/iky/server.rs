@@ -194,7 +194,7 @@ impl AwaitProofKeys<'_> {
         if connection.facts.exporter_is_private().is_ok() {
             return Some(Renewal::Exporter);
         }
-        connection.grant.map(Renewal::Granted)
+        connection.grant.clone()
     }
 }
 

@@ -80,7 +80,8 @@ impl Features {
         }
         if !self.sasl2.mechanisms().is_empty() {
             let inline = [(self.resume, "sm", SM), (self.bind, "bind", BIND2), (self.grants, "assertion-request", IKY)];
-            let inline = inline.into_iter().filter(|(offered, ..)| *offered).map(|(_, name, ns)| Element::bare(name, ns));
+            let inline =
+                inline.into_iter().filter(|(offered, ..)| *offered).map(|(_, name, ns)| Element::bare(name, ns));
             let inline = Element::builder("inline", SASL2).append_all(inline).build();
             let authentication = Element::builder("authentication", SASL2).append_all(names(&self.sasl2, SASL2));
             elements.push(authentication.append(inline).build());

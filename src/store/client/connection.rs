@@ -1,8 +1,11 @@
 //! A client's view of one connection: which way to log in there, and what came of it.
 
+use core::fmt;
+
 use super::accounts::{Account, Accounts, Known, Predecessor};
 use crate::assertion::{AssertionId, CannotDerive, ClientAssertion, FullLogin, Pin, Scope};
 use crate::channel::{ChannelFacts, Exporter};
+use crate::crypto::Redacted;
 use crate::mechanism::{NextStep, Outcome, external, iky};
 use crate::store::MAX_PENDING_SUCCESSORS;
 use crate::time::Timestamp;
@@ -39,7 +42,6 @@ pub enum Plan {
 }
 
 /// An attempt to be recognised. The fallback, should it fail, is what [`Connection::settle`] says.
-#[derive(Debug)]
 #[must_use = "its outcome has to be settled"]
 pub struct Attempt {
     mechanism: &'static str,
@@ -52,6 +54,16 @@ pub struct Attempt {
 enum State {
     External(external::Client),
     Iky(iky::Client),
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt")
+            .field("mechanism", &self.mechanism)
+            .field("message", &Redacted(self.message.len()))
+            .field("fallback", &self.fallback)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What came of an attempt.

@@ -1,0 +1,108 @@
+//! Channel facts: names, end points, what makes a channel fit.
+
+mod common;
+
+use base64::Engine as _;
+use common::*;
+use fast_reauth::channel::{ChannelFacts, EndPoint, EndPointUnavailable, ServerName, Tickets, Unsuitable};
+
+#[test]
+fn server_names_are_folded_and_bounded() {
+    assert_eq!(ServerName::parse("IMAP.Example.COM"), ServerName::parse("imap.example.com"));
+    assert_eq!(ServerName::parse("").unwrap(), ServerName::none());
+    assert!(ServerName::parse(&"a".repeat(255)).is_ok());
+    for bad in ["a b", "a,b", "a=b", "bücher.example", "a\0", "a\n", "a/b", &"a".repeat(256)] {
+        assert!(ServerName::parse(bad).is_err(), "{bad:?}");
+    }
+}
+
+/// Certificates of public test suites, and what RFC 5929 section 4.1 makes of them.
+#[test]
+fn end_points_of_published_certificates() {
+    let file = std::fs::read_to_string("test-vectors/tls-server-end-point.json").unwrap();
+    let file: serde_json::Value = serde_json::from_str(&file).unwrap();
+    let vectors = file["vectors"].as_array().unwrap();
+    assert!(vectors.len() >= 5);
+    for vector in vectors {
+        let der = base64::engine::general_purpose::STANDARD.decode(vector["der_b64"].as_str().unwrap()).unwrap();
+        let expected = vector["expected_hex"].as_str().unwrap();
+        let got = EndPoint::from_certificate(&der).unwrap();
+        let hex: String = got.as_octets().iter().map(|octet| format!("{octet:02x}")).collect();
+        assert_eq!(hex, expected, "{}", vector["name"]);
+        for end in 0..der.len() {
+            assert_eq!(EndPoint::from_certificate(&der[..end]), Err(EndPointUnavailable::NotACertificate));
+        }
+        assert!(EndPoint::from_certificate(&[&der[..], b"\0"].concat()).is_err(), "trailing octets");
+    }
+}
+
+#[test]
+fn end_points_by_signature_algorithm() {
+    let made = |algorithm: &'static rcgen::SignatureAlgorithm| {
+        let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+        let certificate = rcgen::CertificateParams::new(vec!["a.example".into()]).unwrap().self_signed(&key).unwrap();
+        EndPoint::from_certificate(certificate.der()).map(|end_point| end_point.as_octets().len())
+    };
+    assert_eq!(made(&rcgen::PKCS_ECDSA_P256_SHA256), Ok(32));
+    assert_eq!(made(&rcgen::PKCS_ECDSA_P384_SHA384), Ok(48));
+    assert_eq!(made(&rcgen::PKCS_ED25519), Err(EndPointUnavailable::Undefined));
+}
+
+/// AlgorithmIdentifiers as they stand in certificates, in the smallest certificate-shaped thing around them.
+#[test]
+fn end_points_by_algorithm_identifier() {
+    fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+        let value = parts.concat();
+        assert!(value.len() < 128);
+        [&[tag, value.len() as u8][..], &value].concat()
+    }
+    let certificate = |algorithm: &[u8]| der(0x30, &[&der(0x30, &[]), &der(0x30, &[algorithm]), &der(0x03, &[&[0]])]);
+    let of = |algorithm: &[u8]| EndPoint::from_certificate(&certificate(algorithm)).map(|e| e.as_octets().len());
+    let oid = |octets: &[u8]| der(6, &[octets]);
+    let rsa = |last: u8| oid(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, last]);
+    assert_eq!([4, 5, 11, 12, 13].map(|last| of(&rsa(last)).unwrap()), [32, 32, 32, 48, 64]);
+    assert_eq!(of(&rsa(14)), Err(EndPointUnavailable::UnsupportedHash));
+    assert_eq!(of(&oid(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 4])), Ok(64));
+    assert_eq!(of(&oid(&[0x2b, 0x65, 0x71])), Err(EndPointUnavailable::Undefined), "Ed448");
+    assert_eq!(of(&[]), Err(EndPointUnavailable::NotACertificate));
+
+    // RSASSA-PSS says its hash, and that of its mask generation, in its parameters; both default to SHA-1.
+    let sha2 = |last: u8| der(0x30, &[&oid(&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, last])]);
+    let mgf1 = |hash: &[u8]| der(0xa1, &[&der(0x30, &[&oid(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 8]), hash])]);
+    let pss = |parts: &[&[u8]]| of(&[&rsa(10)[..], &der(0x30, parts)].concat());
+    for (last, len) in [(1, 32), (2, 48), (3, 64)] {
+        assert_eq!(pss(&[&der(0xa0, &[&sha2(last)]), &mgf1(&sha2(last))]), Ok(len));
+    }
+    assert_eq!(pss(&[]), Ok(32), "SHA-1 by default, so SHA-256");
+    assert_eq!(pss(&[&der(0xa0, &[&sha2(1)]), &mgf1(&sha2(2))]), Err(EndPointUnavailable::Undefined));
+    assert_eq!(pss(&[&der(0xa0, &[&sha2(1)])]), Err(EndPointUnavailable::Undefined));
+    assert_eq!(of(&rsa(10)), Err(EndPointUnavailable::NotACertificate), "PSS without parameters");
+
+    // Lengths that are no DER.
+    for bad in [&[0x30, 0x80][..], &[0x30, 0x81, 5], &[0x30, 0x84, 0, 0, 0, 1, 0], &[0x30, 0x82, 0, 0x80]] {
+        assert_eq!(EndPoint::from_certificate(bad), Err(EndPointUnavailable::NotACertificate));
+    }
+}
+
+#[test]
+fn what_makes_a_channel_fit() {
+    let exporter = Tls::full();
+    let exporter = exporter.exporter();
+    let with = |facts: ChannelFacts| facts.exporter(&exporter).unwrap();
+    assert_eq!(ChannelFacts::tls13().exporter_is_private(), Err(Unsuitable::NoExporter));
+    assert_eq!(with(ChannelFacts::tls13()).exporter_is_private(), Ok(()));
+    assert_eq!(with(ChannelFacts::tls13().resumed()).exporter_is_private(), Ok(()), "tickets do not matter in TLS 1.3");
+    let no_dhe = with(ChannelFacts::tls13().without_forward_secrecy());
+    assert_eq!(no_dhe.exporter_is_private(), Err(Unsuitable::NoForwardSecrecy));
+    let no_ems = with(ChannelFacts::tls12(false).tickets(Tickets::Stateful));
+    assert_eq!(no_ems.exporter_is_private(), Err(Unsuitable::NoExtendedMasterSecret));
+    let tickets = with(ChannelFacts::tls12(true));
+    assert_eq!(tickets.exporter_is_private(), Err(Unsuitable::Tls12StatelessTickets), "unless said otherwise");
+    assert_eq!(with(ChannelFacts::tls12(true).tickets(Tickets::Stateful)).exporter_is_private(), Ok(()));
+}
+
+#[test]
+fn a_failing_exporter_is_an_error() {
+    let tls = Tls { has_exporter: false, ..Tls::full() };
+    assert!(ChannelFacts::tls13().exporter(&tls.exporter()).is_err());
+}
