@@ -1,4 +1,32 @@
-//! A returning client's login, for free.
+//! A returning client's login costs no round trip that anyone waits for.
+//!
+//! A client logs in once, in full: password, SCRAM, OAuth, two factors. From then on, when it comes back, the server already
+//! knows it. This crate is the sans-IO core of that: what both ends keep ([`assertion`]), what they know of their TLS connection
+//! ([`channel`]), the SASL mechanisms EXTERNAL and IKY ([`mechanism`]), what has to be looked up and made durable ([`store`]), and
+//! how IMAP, SMTP, XMPP, POP3, ManageSieve, ACAP and LDAP carry it ([`profile`]). It opens no sockets, spawns nothing, reads no
+//! clock and draws no random numbers: time and randomness are arguments. The Internet-Draft in `draft/` specifies it.
+//!
+//! ```text
+//! TLS stack ─► channel ─► assertion ─► mechanism ─► profile ─► the application's own octets
+//!  (rustls      facts,     derive,      external,    imap, smtp,
+//!   adapter)    binding,   grant,       iky          xmpp, …
+//!               lineage    renew        client|server
+//!                             ▲              │
+//!                             └── store ◄────┘   what to look up and what to make durable, as values
+//! ```
+//!
+//! A server starts at [`mechanism::Connection`], a client at [`store::client::Accounts`]; the README has both in twenty lines.
+//! On the wire, a reconnect is one flight each way (IMAP here; `…` is base64):
+//!
+//! ```text
+//! S: * OK [CAPABILITY IMAP4rev2 SASL-IR AUTH=SCRAM-SHA-256-PLUS AUTH=IKY-SHA-256-EXPR] ready
+//! C: a1 AUTHENTICATE IKY-SHA-256-EXPR …      p=tls-exporter,a=alice,h=imap.example.com,i=…,l=1,p=…
+//! C:                                         (the empty answer to the challenge, ahead of it)
+//! C: a2 SELECT INBOX
+//! S: + …                                     x=2592000,v=…
+//! S: a1 OK Recognised
+//! S: a2 OK [READ-WRITE] SELECT completed
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod assertion;
@@ -23,3 +51,8 @@ pub mod internal {
         store.fingerprint()
     }
 }
+
+/// The README's examples, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

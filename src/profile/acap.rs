@@ -1,8 +1,8 @@
 //! ACAP (RFC 2244): success carries data, and strings carry octets as they are, without base64.
 //!
-//! ACAP has tags and takes commands in advance (RFC 2244 section 2.3), except while a SASL exchange is going on. Listing an IKY
-//! mechanism says that its exchange is one message each way, and so permits commands behind it; nothing rides along
-//! behind EXTERNAL.
+//! ACAP has tags and takes commands in advance (RFC 2244 section 2.3), except while a SASL exchange is going on.
+//! Listing an IKY mechanism says that its exchange is one message each way, and so permits commands behind it; nothing
+//! rides along behind EXTERNAL.
 
 use super::client::Permission;
 use super::dialect::{Command, Dialect, Reply, Response};

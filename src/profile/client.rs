@@ -65,8 +65,8 @@ impl fmt::Debug for Completion {
 
 /// A login on its way, seen from the client.
 ///
-/// Made by `authenticate` of [`imap`](super::imap), [`smtp`](super::smtp), [`pop3`](super::pop3), [`sieve`](super::sieve) or
-/// [`acap`](super::acap), together with the first [`Flight`].
+/// Made by `authenticate` of [`imap`](super::imap), [`smtp`](super::smtp), [`pop3`](super::pop3),
+/// [`sieve`](super::sieve) or [`acap`](super::acap), together with the first [`Flight`].
 pub struct ClientExchange {
     dialect: &'static dyn Dialect,
     tag: Option<Tag>,
@@ -164,7 +164,8 @@ impl ClientExchange {
     fn answer(&mut self, challenge: Vec<u8>) -> Option<Flight> {
         match self.held.take() {
             Some(response) if challenge.is_empty() => {
-                // EXTERNAL took a second round trip, and so the leave to pipeline behind it is gone (RFC 4954 section 4)
+                // EXTERNAL took a second round trip, and so the leave to pipeline behind it is gone (RFC 4954 section
+                // 4)
                 self.permission.commands &= self.mechanism.is_iky();
                 return Some(self.last_words(self.dialect.response(&response)));
             }

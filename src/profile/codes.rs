@@ -1,7 +1,7 @@
 //! Outcomes on the wire, in one place.
 //!
-//! An [`Outcome`] becomes a [`Verdict`] first, and only verdicts have codes: what a stranger must not tell apart is one value
-//! before any protocol sees it.
+//! An [`Outcome`] becomes a [`Verdict`] first, and only verdicts have codes: what a stranger must not tell apart is one
+//! value before any protocol sees it.
 
 use crate::mechanism::Outcome;
 
@@ -12,7 +12,8 @@ use crate::mechanism::Outcome;
 pub enum Verdict {
     /// Logged in.
     Accepted,
-    /// Not recognised. Unknown, expired and evicted assertions, bad proofs, other bindings and repeated counters all read so.
+    /// Not recognised. Unknown, expired and evicted assertions, bad proofs, other bindings and repeated counters all
+    /// read so.
     Refused,
     /// Recognised, and yet a full login is due. Only a proof that verified comes here.
     Expired,
@@ -73,7 +74,8 @@ impl Verdict {
 
     /// SMTP: reply code, enhanced status code (RFC 4954 section 6, RFC 5248) and text.
     ///
-    /// [`Expired`](Self::Expired) reads as refused: SMTP has no code for it, and the signed message in the challenge has said it.
+    /// [`Expired`](Self::Expired) reads as refused: SMTP has no code for it, and the signed message in the challenge
+    /// has said it.
     pub fn smtp(self) -> String {
         let code = match self {
             Self::Accepted => "235 2.7.0",
@@ -147,7 +149,8 @@ impl Verdict {
         }
     }
 
-    /// LDAP: the resultCode (RFC 4511 appendix A). Expired reads as invalidCredentials; serverSaslCreds has said the rest.
+    /// LDAP: the resultCode (RFC 4511 appendix A). Expired reads as invalidCredentials; serverSaslCreds has said the
+    /// rest.
     pub const fn ldap(self) -> u8 {
         match self {
             Self::Accepted => 0,

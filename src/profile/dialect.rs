@@ -79,8 +79,8 @@ pub(super) enum Response {
 
 /// One line protocol, without state. The defaults are those of IMAP, SMTP and POP3.
 pub(super) trait Dialect: fmt::Debug + Sync {
-    /// Whether arguments are strings, quoted or literal. Where they are, the server's message travels with success, and there is no
-    /// challenge for it.
+    /// Whether arguments are strings, quoted or literal. Where they are, the server's message travels with success, and
+    /// there is no challenge for it.
     fn uses_strings(&self) -> bool {
         false
     }
@@ -141,7 +141,8 @@ pub(super) trait Dialect: fmt::Debug + Sync {
 
 /// The initial response that ends a line, as IMAP, SMTP and POP3 write it.
 ///
-/// All that is left of the line is taken, so a line with too much in it is a malformed response rather than another command.
+/// All that is left of the line is taken, so a line with too much in it is a malformed response rather than another
+/// command.
 pub(super) fn initial_response(cursor: wire::Cursor<'_>, line: &[u8]) -> Result<Option<Vec<u8>>, ProfileError> {
     if cursor.is_empty() && !line.ends_with(b" ") {
         return Ok(None);

@@ -21,8 +21,8 @@ pub enum ProfileError {
     /// Peer: not base64, or base64 that is not canonical (RFC 4648 sections 3.2 and 3.5).
     #[error("peer misbehaved: base64 that is not canonical")]
     NotBase64,
-    /// Peer: the server challenged where the mechanism has nothing to answer. It may have read what rode along as an answer, so
-    /// close the connection.
+    /// Peer: the server challenged where the mechanism has nothing to answer. It may have read what rode along as an
+    /// answer, so close the connection.
     #[error("peer misbehaved: the server sent a challenge that the mechanism has no answer to")]
     UnexpectedChallenge,
     /// Caller: text that the protocol can't carry, such as a control character in XML.

@@ -28,11 +28,11 @@ pub enum RideAlong {
 pub enum NextCommand {
     /// It asks (IMAP SELECT and FETCH, POP3 STAT, SMTP NOOP): the server refuses it and nothing happened.
     Asks,
-    /// It changes something (IMAP STORE, SMTP MAIL and RCPT, POP3 DELE): an unauthenticated server refuses it. Whether it may also
-    /// run *twice*, should the answer be lost and the command be repeated, is the application's question.
+    /// It changes something (IMAP STORE, SMTP MAIL and RCPT, POP3 DELE): an unauthenticated server refuses it. Whether
+    /// it may also run *twice*, should the answer be lost and the command be repeated, is the application's question.
     Changes,
-    /// It is followed by octets that only an accepted command makes into data (SMTP DATA and BDAT, an IMAP literal that waits for
-    /// its `+`): after a refusal they would be read as commands.
+    /// It is followed by octets that only an accepted command makes into data (SMTP DATA and BDAT, an IMAP literal that
+    /// waits for its `+`): after a refusal they would be read as commands.
     Payload,
     /// It alters how the octets after it are read (STARTTLS, COMPRESS, another AUTHENTICATE, QUIT).
     Switches,

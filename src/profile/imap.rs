@@ -1,9 +1,9 @@
 //! IMAP (RFC 9051 and 3501), with initial responses (SASL-IR, RFC 4959).
 //!
-//! A server that lists an IKY mechanism permits the client to send its empty answer, and its next commands, right behind the
-//! command; see [`RideAlong`](super::RideAlong). EXTERNAL with an initial response has no challenge and permits it as well.
-//! Commands with a literal ride along only where the literal waits for nothing (RFC 7888), and not behind a refused login:
-//! whether a command bears being sent twice is the application's question.
+//! A server that lists an IKY mechanism permits the client to send its empty answer, and its next commands, right
+//! behind the command; see [`RideAlong`](super::RideAlong). EXTERNAL with an initial response has no challenge and
+//! permits it as well. Commands with a literal ride along only where the literal waits for nothing (RFC 7888), and not
+//! behind a refused login: whether a command bears being sent twice is the application's question.
 
 use super::client::Permission;
 use super::dialect::{self, Command, Dialect, Reply};

@@ -105,7 +105,8 @@ impl ClientExchange {
 
 /// A bind on its way, seen from the server.
 ///
-/// Made where a PDU may begin: [`ServerEvent::OtherCommand`] leaves every other PDU, simple binds included, in the buffer.
+/// Made where a PDU may begin: [`ServerEvent::OtherCommand`] leaves every other PDU, simple binds included, in the
+/// buffer.
 pub struct ServerExchange {
     offer: Offer,
     message_id: i64,

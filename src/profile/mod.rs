@@ -1,7 +1,7 @@
 //! How each application protocol carries SASL, and what may ride along behind it.
 //!
-//! Octets in, octets out: a profile knows nothing of sockets, and nothing of proofs. The client's message and the server's
-//! verdict come from [`crate::mechanism`]; the profile dresses them for the wire.
+//! Octets in, octets out: a profile knows nothing of sockets, and nothing of proofs. The client's message and the
+//! server's verdict come from [`crate::mechanism`]; the profile dresses them for the wire.
 //!
 //! ```text
 //! S: * OK [CAPABILITY IMAP4rev2 SASL-IR AUTH=SCRAM-SHA-256-PLUS AUTH=IKY-SHA-256-EXPR] ready
@@ -24,14 +24,14 @@
 //!
 //! # After TLS
 //!
-//! Everything here speaks inside TLS. Where STARTTLS began it, [`start_tls`] comes first: an advertisement or a reply that
-//! arrived in plain text counts for nothing.
+//! Everything here speaks inside TLS. Where STARTTLS began it, [`start_tls`] comes first: an advertisement or a reply
+//! that arrived in plain text counts for nothing.
 //!
 //! # The one challenge
 //!
-//! IMAP, SMTP and POP3 carry no data with success. For an IKY mechanism that it listed, a server therefore sends exactly one
-//! challenge before it completes, refused and malformed attempts included, and takes exactly one line in answer, so the
-//! empty line that a client sent ahead can't become a command. [`ServerExchange`] keeps that rule.
+//! IMAP, SMTP and POP3 carry no data with success. For an IKY mechanism that it listed, a server therefore sends
+//! exactly one challenge before it completes, refused and malformed attempts included, and takes exactly one line in
+//! answer, so the empty line that a client sent ahead can't become a command. [`ServerExchange`] keeps that rule.
 
 pub mod acap;
 mod client;

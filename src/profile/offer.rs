@@ -92,7 +92,8 @@ impl Offer {
         Ok(offer)
     }
 
-    /// The server says that it takes several commands at once: PIPELINING of SMTP (RFC 2920) and POP3 (RFC 2449 section 6.6).
+    /// The server says that it takes several commands at once: PIPELINING of SMTP (RFC 2920) and POP3 (RFC 2449 section
+    /// 6.6).
     #[must_use]
     pub fn with_pipelining(mut self) -> Self {
         self.pipelining = true;

@@ -14,7 +14,8 @@ use crate::mechanism::Outcome;
 pub struct Request {
     /// The mechanism, one of those that were listed.
     pub mechanism: MechanismName,
-    /// The client's message, decoded; `None` while only the command came (RFC 4422 section 3.3 tells it from an empty one).
+    /// The client's message, decoded; `None` while only the command came (RFC 4422 section 3.3 tells it from an empty
+    /// one).
     pub initial_response: Option<Bytes>,
 }
 
@@ -105,8 +106,8 @@ impl ServerExchange {
     /// Takes what it can from `input`.
     ///
     /// # Errors
-    /// [`ProfileError`] when the client follows no protocol and the connection can't go on, the same again on every later
-    /// call; or when [`finish`](Self::finish) comes first.
+    /// [`ProfileError`] when the client follows no protocol and the connection can't go on, the same again on every
+    /// later call; or when [`finish`](Self::finish) comes first.
     pub fn receive(&mut self, input: &mut BytesMut) -> Result<ServerEvent, ProfileError> {
         match self.state {
             State::Failed(error) => return Err(error),
@@ -153,8 +154,8 @@ impl ServerExchange {
 
     /// What the mechanism says: its outcome, and its message if it has one.
     ///
-    /// For a listed IKY mechanism where success carries no data, and for every mechanism that has a message there, this is the one
-    /// challenge, and the completion follows when its answer was taken.
+    /// For a listed IKY mechanism where success carries no data, and for every mechanism that has a message there, this
+    /// is the one challenge, and the completion follows when its answer was taken.
     ///
     /// # Errors
     /// [`ProfileError::OutOfTurn`] unless [`ServerEvent::Verify`] asked for it.

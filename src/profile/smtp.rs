@@ -1,9 +1,9 @@
 //! SMTP submission (RFC 4954), with command pipelining (RFC 2920).
 //!
 //! EXTERNAL with an initial response takes one round trip, so RFC 4954 section 4 lets more commands follow it under
-//! PIPELINING. IKY has a challenge, and there RFC 4954 lets nothing follow. The EHLO keyword `IKNOWYOU`, without parameters,
-//! says that this server takes the empty answer and the next commands behind AUTH with an IKY mechanism that it lists.
-//! Without the keyword the client waits for the `334` before it answers.
+//! PIPELINING. IKY has a challenge, and there RFC 4954 lets nothing follow. The EHLO keyword `IKNOWYOU`, without
+//! parameters, says that this server takes the empty answer and the next commands behind AUTH with an IKY mechanism
+//! that it lists. Without the keyword the client waits for the `334` before it answers.
 
 use super::client::Permission;
 use super::dialect::{self, Command, Dialect, Reply};
@@ -51,7 +51,8 @@ pub fn offer(reply: &[u8]) -> Offer {
 
 /// Client: logs in with a mechanism and its message.
 ///
-/// The exchange is fed from the reply to AUTH on: earlier replies (to EHLO, or to what was pipelined before) are the stack's.
+/// The exchange is fed from the reply to AUTH on: earlier replies (to EHLO, or to what was pipelined before) are the
+/// stack's.
 pub fn authenticate(offer: &Offer, mechanism: MechanismName, message: &[u8]) -> (Flight, ClientExchange) {
     let listed = offer.lists(mechanism);
     let answer_ahead = listed && mechanism.is_iky() && offer.iky_pipelining();

@@ -34,7 +34,8 @@ pub(super) fn decode_initial(text: &[u8]) -> Result<Vec<u8>, ProfileError> {
     }
 }
 
-/// Length of the first complete line in `input`, with its CRLF and the literals that `literal` finds at the end of a part.
+/// Length of the first complete line in `input`, with its CRLF and the literals that `literal` finds at the end of a
+/// part.
 pub(super) fn complete(
     input: &[u8],
     limit: usize,
@@ -67,7 +68,8 @@ pub(super) fn without_crlf(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r\n").unwrap_or(line)
 }
 
-/// Length of the literal that this part of a line announces at its end: `{n}`, or `{n+}` where nobody waits for a go-ahead.
+/// Length of the literal that this part of a line announces at its end: `{n}`, or `{n+}` where nobody waits for a
+/// go-ahead.
 pub(super) fn literal(part: &[u8], suffix: &[u8]) -> Option<usize> {
     let open = part.iter().rposition(|&octet| octet == b'{')?;
     number(part.get(open + 1..)?.strip_suffix(suffix)?)

@@ -44,7 +44,8 @@ impl StreamHeader {
     /// Parses a header, with or without the XML declaration.
     ///
     /// # Errors
-    /// [`ProfileError`] for anything else, and for another prefix than `stream` (RFC 6120 section 4.8.5 lets one refuse it).
+    /// [`ProfileError`] for anything else, and for another prefix than `stream` (RFC 6120 section 4.8.5 lets one refuse
+    /// it).
     pub fn parse(octets: &[u8]) -> Result<Self, ProfileError> {
         let header = element::parse(&[octets, b"</stream:stream>"].concat())?;
         if !header.is("stream", STREAMS) || header.nodes().next().is_some() {
@@ -86,8 +87,8 @@ pub struct Resume {
 
 /// `<authenticate/>` of SASL2 (XEP-0388), with what the server does in the same go.
 ///
-/// Only what is inside the element rides along: other stanzas in front of `<success/>` make a server close the stream, so
-/// [`Flight::rides_along`] is never more than nothing.
+/// Only what is inside the element rides along: other stanzas in front of `<success/>` make a server close the stream,
+/// so [`Flight::rides_along`] is never more than nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Authenticate {
     /// Mechanism and message.
@@ -194,8 +195,8 @@ impl Resume {
     }
 }
 
-/// Client: `<auth/>` of RFC 6120 section 6.4.2, for a server without SASL2. It comes behind the server's features, and the stream
-/// restarts after it.
+/// Client: `<auth/>` of RFC 6120 section 6.4.2, for a server without SASL2. It comes behind the server's features, and
+/// the stream restarts after it.
 ///
 /// # Errors
 /// [`ProfileError::IllegalText`] never happens with these arguments; the signature is that of the other builders.

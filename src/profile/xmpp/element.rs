@@ -25,7 +25,8 @@ pub(super) const CLIENT: &str = "jabber:client";
 
 const MALFORMED: ProfileError = ProfileError::Malformed("not one well-formed XML element");
 
-/// Parses one complete top-level element, as it stands in a stream: `jabber:client` by default, and the prefix `stream`.
+/// Parses one complete top-level element, as it stands in a stream: `jabber:client` by default, and the prefix
+/// `stream`.
 pub(super) fn parse(octets: &[u8]) -> Result<Element, ProfileError> {
     if octets.len() > LIMIT {
         return Err(ProfileError::TooLong { limit: LIMIT });
@@ -78,7 +79,8 @@ pub(super) fn write(element: &Element) -> Result<Vec<u8>, ProfileError> {
     Ok(octets)
 }
 
-/// Text that XML 1.0 has characters for (section 2.2). The writer stops the program over others, so they never get there.
+/// Text that XML 1.0 has characters for (section 2.2). The writer stops the program over others, so they never get
+/// there.
 pub(super) fn legal(text: &str) -> Result<&str, ProfileError> {
     let legal = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     if text.chars().all(legal) { Ok(text) } else { Err(ProfileError::IllegalText) }

@@ -24,7 +24,8 @@ pub enum Frame {
 
 /// Cuts a growing buffer into stream header and elements, for stacks that have no XML parser of their own.
 ///
-/// One for each stream: a restart (TLS, SASL of RFC 6120) begins with a new one. Elements are bounded to 16 KiB and 16 levels.
+/// One for each stream: a restart (TLS, SASL of RFC 6120) begins with a new one. Elements are bounded to 16 KiB and 16
+/// levels.
 pub struct Framer {
     parser: RawParser,
     depth: Depth,

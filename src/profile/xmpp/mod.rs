@@ -16,10 +16,10 @@
 //!    </success>
 //! ```
 //!
-//! The parsers take one complete top-level element, at most 16 KiB and 16 levels deep, which the stack has cut out of the stream;
-//! [`Framer`] does it for a stack that has nothing for it. The draft adds three elements in the namespace
-//! `urn:ietf:params:xml:ns:iky`: `<iky/>`, the server's message inside SASL2's `<failure/>`; `<assertion-request/>`, listed in
-//! `<inline/>` and sent in `<authenticate/>`; and `<assertion/>`, granted in `<success/>`.
+//! The parsers take one complete top-level element, at most 16 KiB and 16 levels deep, which the stack has cut out of
+//! the stream; [`Framer`] does it for a stack that has nothing for it. The draft adds three elements in the namespace
+//! `urn:ietf:params:xml:ns:iky`: `<iky/>`, the server's message inside SASL2's `<failure/>`; `<assertion-request/>`,
+//! listed in `<inline/>` and sent in `<authenticate/>`; and `<assertion/>`, granted in `<success/>`.
 
 mod authenticate;
 mod element;

@@ -16,7 +16,8 @@ use crate::profile::{MechanismName, ProfileError, Verdict};
 /// `<success/>`: the server's message, and what was done in the same go.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Success {
-    /// The server's message. An accepted login whose mechanism authenticates the server counts only once it has checked this.
+    /// The server's message. An accepted login whose mechanism authenticates the server counts only once it has checked
+    /// this.
     pub data: Option<Bytes>,
     /// The bare JID, or with Bind 2 the full one. SASL2 always has it; SASL of RFC 6120 never.
     pub authorization_identifier: Option<String>,
