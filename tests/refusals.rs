@@ -391,6 +391,19 @@ fn an_unbound_origin_makes_no_assertion() {
 }
 
 #[test]
+fn an_origin_is_no_stronger_than_its_mechanism() {
+    let login = |name| FullLogin::new(name, "alice").unwrap();
+    let exporter = BindingType::Exporter;
+    assert_eq!(login("SCRAM-SHA-256-PLUS").bound_by(exporter).origin(), Origin::Bound);
+    assert_eq!(login("SCRAM-SHA-256-PLUS").origin(), Origin::Unbound);
+    assert_eq!(login("SCRAM-SHA-256").bound_by(exporter).origin(), Origin::Unbound);
+    assert_eq!(login("SCRAM-SHA-256").keyed(b"key").unwrap().origin(), Origin::Keyed);
+    assert_eq!(login("PLAIN").bound_by(exporter).keyed(b"key").unwrap().origin(), Origin::Disclosed);
+    assert_eq!(login("EXTERNAL").origin(), Origin::Bound);
+    assert_eq!(login("CRAM-MD5").origin(), Origin::Unbound);
+}
+
+#[test]
 fn a_disclosed_origin_lasts_less() {
     let mut pair = Pair::new(server());
     let plain = FullLogin::new("PLAIN", "alice").unwrap();

@@ -139,13 +139,15 @@ impl FullLogin {
 
     /// How strong this login was.
     ///
-    /// EXTERNAL as a full mechanism is a TLS client certificate, which signs the handshake and so is bound.
+    /// A mechanism that binds itself to the channel has a name that ends in `-PLUS` (RFC 5801 section 4); a binding that is
+    /// claimed for any other counts for nothing. EXTERNAL as a full mechanism is a TLS client certificate, which signs the
+    /// handshake and so is bound.
     pub fn origin(&self) -> Origin {
         match &*self.mechanism {
-            _ if self.binding.is_some() => Origin::Bound,
-            "EXTERNAL" => Origin::Bound,
-            _ if self.session_key.is_some() => Origin::Keyed,
             "PLAIN" | "LOGIN" | "OAUTHBEARER" | "XOAUTH2" => Origin::Disclosed,
+            "EXTERNAL" => Origin::Bound,
+            plus if plus.ends_with("-PLUS") && self.binding.is_some() => Origin::Bound,
+            _ if self.session_key.is_some() => Origin::Keyed,
             _ => Origin::Unbound,
         }
     }
