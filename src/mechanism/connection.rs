@@ -130,11 +130,16 @@ impl<'s> Connection<'s> {
         iky::receive(self, pin, message)
     }
 
+    /// Whether [`receive`](Self::receive) takes the mechanism of this name, and not the full SASL engine.
+    pub fn recognises_by(mechanism: &str) -> bool {
+        mechanism.eq_ignore_ascii_case("EXTERNAL") || Pin::from_name(mechanism).is_some()
+    }
+
     /// An attempt with the mechanism of this name; `None` for one that the full SASL engine takes.
     pub fn receive<'m>(&'m self, mechanism: &str, message: &'m [u8]) -> Option<Received<'m>> {
         match Pin::from_name(mechanism) {
             Some(pin) => Some(self.iky(pin, message)),
-            None => mechanism.eq_ignore_ascii_case("EXTERNAL").then(|| self.external(message)),
+            None => Self::recognises_by(mechanism).then(|| self.external(message)),
         }
     }
 

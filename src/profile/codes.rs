@@ -35,6 +35,19 @@ impl From<Outcome> for Verdict {
     }
 }
 
+/// What a client makes of a code, for [`settle`](crate::store::client::Connection::settle).
+impl From<Verdict> for Outcome {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Accepted => Self::Accepted,
+            Verdict::Refused => Self::Stale,
+            Verdict::Expired => Self::FullAuthenticationDue,
+            Verdict::Unavailable => Self::Unavailable,
+            Verdict::Malformed => Self::Malformed,
+        }
+    }
+}
+
 impl Verdict {
     /// Every verdict.
     pub const ALL: [Self; 5] = [Self::Accepted, Self::Refused, Self::Expired, Self::Unavailable, Self::Malformed];

@@ -97,6 +97,13 @@ pub enum Committed {
     Full,
 }
 
+impl Committed {
+    /// Whether what had to be durable is; a successor that found no room costs nothing.
+    pub const fn is_durable(self) -> bool {
+        matches!(self, Self::Done | Self::WithoutSuccessor)
+    }
+}
+
 /// A client of an account, for the list that a user is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {

@@ -124,10 +124,16 @@ impl<'a> Connection<'a> {
     /// listed last time stands.
     #[must_use]
     pub fn offered<'o>(mut self, mechanisms: impl IntoIterator<Item = &'o str>) -> Self {
+        self.saw_offer(mechanisms);
+        self
+    }
+
+    /// The same, once the client got to see them: behind a login that it sent ahead, or after a login. It is remembered for the
+    /// next connection, and is how a client that speaks first learns that EXTERNAL is listed.
+    pub fn saw_offer<'o>(&mut self, mechanisms: impl IntoIterator<Item = &'o str>) {
         let offered: Vec<Box<str>> = mechanisms.into_iter().map(|name| name.to_ascii_uppercase().into()).collect();
         self.accounts.known().entry(self.account.clone()).or_default().offered.clone_from(&offered);
         self.offered = Some(offered);
-        self
     }
 
     /// What is known of the channel.
