@@ -38,7 +38,8 @@ impl World {
     fn new(mode: Mode, policy: Policy, pins: &[Pin]) -> Self {
         let identity = identity(&rcgen::PKCS_ECDSA_P256_SHA256);
         let names = [ServerName::parse(NAME).unwrap()];
-        let service = Server::new(Service::IMAP, names, FULL).unwrap().pins(pins.iter().copied()).policy(policy.clone());
+        let service =
+            Server::new(Service::IMAP, names, FULL).unwrap().pins(pins.iter().copied()).policy(policy.clone());
         let bench = Bench::of(mode.server(&identity), mode.client(&identity));
         let (store, accounts) = (MemoryStore::default(), Accounts::new(policy));
         Self { bench, identity, mode, service, store, accounts }
@@ -95,12 +96,12 @@ impl World {
             Plan::FullLogin => {
                 let full = FullLogin::new(FULL[0], name).unwrap().bound_by(BindingType::Exporter);
                 let login = Login { full: &full, identity: name, device: device(), now: NOW };
-                let commit = server.logged_in(login, &exporter(&link.server)).unwrap();
+                let commit = server.logged_in(login, &exporter(&link.server)).commit;
                 self.store.commit(&commit, NOW).unwrap();
                 client.logged_in(&full, &exporter(&link.client), &[], NOW).unwrap();
                 Came::Fully
             }
-            Plan::FullHandshake => panic!("nothing was tried yet"),
+            Plan::FullHandshake | Plan::Abandon => panic!("nothing was tried yet"),
         };
         if matches!(came, Came::ToNothing(..)) {
             link.client_watch.forget();

@@ -4,7 +4,9 @@ mod common;
 
 use base64::Engine as _;
 use common::*;
-use fast_reauth::assertion::{BindingType, ClientAssertion, DeviceId, FullLogin, Hash, OfferHash, Pin, Policy, Service};
+use fast_reauth::assertion::{
+    BindingType, ClientAssertion, DeviceId, FullLogin, Hash, OfferHash, Pin, Policy, Service,
+};
 use fast_reauth::mechanism::{Login, Outcome, iky};
 use fast_reauth::store::{Lookup, Store};
 use ring::{digest, hmac};
@@ -93,11 +95,13 @@ fn derive(pin: Pin, tls: &Tls) -> Keys {
 fn derivation_proof_signature_and_renewal() {
     for pin in Pin::ALL {
         let mut policy = Policy::default();
-        policy.renew_within = core::time::Duration::from_secs(31 * DAY);
-        let mut pair = Pair::new(server_with(&[pin]).policy(policy));
+        policy.tentative_lifetime = policy.lifetime;
+        policy.lineage_lifetime = policy.lifetime;
+        let mut pair = Pair::new(server_with(&[pin]).policy(policy.clone()));
+        pair.client = fast_reauth::store::client::Accounts::new(policy);
         let first = Tls::full();
         pair.full_login("alice", &first);
-        pair.now = later(60); // so that a successor would last longer
+        pair.now = later(21 * DAY); // near the end, so that it is renewed
         let expected = derive(pin, &first);
         let assertion = pair.client.assertions(&account("alice"))[0].clone();
         assert_eq!(assertion.id().as_octets()[..], expected.id);
@@ -189,7 +193,7 @@ fn the_second_login_of_a_connection() {
     for ordinal in 1..=3 {
         let full = FullLogin::new("SCRAM-SHA-256-PLUS", "alice").unwrap().bound_by(BindingType::Exporter);
         let login = Login { full: &full, identity: "alice", device: DeviceId::new(fresh()), now: pair.now };
-        pair.store.commit(&connection.logged_in(login, &tls.exporter()).unwrap(), pair.now).unwrap();
+        pair.store.commit(&connection.logged_in(login, &tls.exporter()).commit, pair.now).unwrap();
         let ctx = context(Pin::SHA_256_EXPR, "SCRAM-SHA-256-PLUS", "tls-exporter", "alice", ordinal);
         let mut seed = [0; 32];
         tls.export(b"EXPORTER-SASL-IKY", &ctx, &mut seed).unwrap();

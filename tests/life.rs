@@ -202,7 +202,7 @@ fn a_granted_assertion_and_its_renewal_without_exporter() {
     let mut connection = pair.connection(&tls);
     let plain = FullLogin::new("PLAIN", "alice").unwrap();
     let login = Login { full: &plain, identity: "alice", device: DeviceId::new(fresh()), now: pair.now };
-    let commit = connection.logged_in_granting(login, Pin::SHA_256_NONE, &seed).unwrap();
+    let commit = connection.logged_in_granting(login, Pin::SHA_256_NONE, &seed).commit;
     assert_eq!(pair.store.commit(&commit, pair.now), Ok(Committed::Done));
     let offered = connection.mechanisms(pair.now);
     let mut client = pair.client.connect(&account("alice"), tls.client()).offered(offered);
@@ -229,19 +229,19 @@ fn a_granted_assertion_and_its_renewal_without_exporter() {
 fn a_sibling_service_knows_the_client_without_a_login() {
     let name = ServerName::parse(NAME).unwrap();
     let smtp = Scope::new(Service::SMTP, name.clone());
-    let sibling = Sibling { scope: smtp.clone(), pin: Pin::SHA_256_NONE, sees_sessions: false };
+    let sibling = Sibling { scope: smtp.clone(), pin: Pin::SHA_256_NONE };
     let mut pair = Pair::new(server().sibling(sibling));
     let tls = Tls::full();
     let mut connection = pair.connection(&tls);
     let login = Login { full: &bound("alice"), identity: "alice", device: DeviceId::new(fresh()), now: pair.now };
-    pair.store.commit(&connection.logged_in(login, &tls.exporter()).unwrap(), pair.now).unwrap();
+    pair.store.commit(&connection.logged_in(login, &tls.exporter()).commit, pair.now).unwrap();
     let mut client = pair.client.connect(&account("alice"), tls.client()).offered(EXPR.iter().copied());
     let siblings = [(smtp.clone(), Pin::SHA_256_NONE)];
     assert_eq!(client.logged_in(&bound("alice"), &tls.exporter(), &siblings, pair.now), Ok(true));
     drop((client, connection));
 
     pair.server = Server::new(Service::SMTP, [name], ["PLAIN"]).unwrap().pins([Pin::SHA_256_NONE]);
-    let tls = Tls { has_exporter: false, ..Tls::full() };
+    let tls = Tls { has_exporter: false, sees_sessions: false, ..Tls::full() };
     let there = Account::new(smtp, "alice");
     let mut client = pair.client.connect(&there, tls.client());
     let Plan::Known(attempt) = client.plan(pair.now) else { panic!("known at the sibling") };

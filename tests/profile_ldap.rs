@@ -3,7 +3,7 @@
 
 use bytes::BytesMut;
 use fast_reauth::mechanism::Outcome;
-use fast_reauth::profile::{Event, MechanismName, Offer, ProfileError, RideAlong, ServerEvent, Verdict, ldap};
+use fast_reauth::profile::{Answer, Event, MechanismName, Offer, ProfileError, RideAlong, ServerEvent, ldap};
 
 fn iky() -> MechanismName {
     MechanismName::parse("IKY-SHA-256-EXPR").unwrap()
@@ -48,11 +48,11 @@ fn the_bind_request_is_as_rfc_4511_has_it() {
 #[test]
 fn the_client_reads_data_on_success_and_on_failure() {
     let cases = [
-        (0, Verdict::Accepted),
-        (49, Verdict::Refused),
-        (52, Verdict::Unavailable),
-        (2, Verdict::Malformed),
-        (8, Verdict::Expired),
+        (0, Answer::Accepted),
+        (49, Answer::Refused),
+        (52, Answer::Unavailable),
+        (2, Answer::Malformed),
+        (8, Answer::Expired),
     ];
     for (code, verdict) in cases {
         for chunk in [1, 1000] {
@@ -96,11 +96,11 @@ fn the_server_answers_every_outcome_with_its_data() {
         };
         assert_eq!((request.mechanism, request.initial_response.unwrap()), (iky(), "hello".into()));
         assert!(matches!(exchange.receive(&mut input), Err(ProfileError::OutOfTurn(_))));
-        let code = match Verdict::from(outcome) {
-            Verdict::Accepted => 0,
-            Verdict::Refused | Verdict::Expired => 49,
-            Verdict::Unavailable => 52,
-            Verdict::Malformed => 2,
+        let code = match Answer::from(outcome) {
+            Answer::Accepted => 0,
+            Answer::Refused | Answer::Expired => 49,
+            Answer::Unavailable => 52,
+            Answer::Malformed => 2,
         };
         let text: &[u8] = if code == 0 { b"" } else { b"Authentication failed" };
         let bytes = bind_response(3, code, text, Some(b"said")).into();

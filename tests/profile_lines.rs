@@ -3,8 +3,8 @@
 use bytes::{Bytes, BytesMut};
 use fast_reauth::mechanism::Outcome;
 use fast_reauth::profile::{
-    ClientExchange, Completion, Event, Flight, MechanismName, NextCommand, Offer, ProfileError, Request, RideAlong,
-    ServerEvent, ServerExchange, Tag, Verdict, acap, imap, pop3, sieve, smtp, start_tls,
+    Answer, ClientExchange, Completion, Event, Flight, MechanismName, NextCommand, Offer, ProfileError, Request,
+    RideAlong, ServerEvent, ServerExchange, Tag, acap, imap, pop3, sieve, smtp, start_tls,
 };
 
 const IKY: &str = "IKY-SHA-256-EXPR";
@@ -161,7 +161,7 @@ fn imap_iky_is_one_flight() {
         let (events, rest) = client(start().1, wire.as_bytes(), chunk);
         let pass = |line: &'static str| Ok(Event::Pass(Bytes::from_static(line.as_bytes())));
         let done = Event::Done(Completion {
-            verdict: Verdict::Accepted,
+            verdict: Answer::Accepted,
             data: Some(Bytes::from_static(b"v=reply")),
             line: Bytes::from_static(b"a1 OK [CAPABILITY IMAP4rev2] Recognised\r\n"),
         });
@@ -189,10 +189,7 @@ fn imap_external_is_one_flight_and_has_no_challenge() {
     assert_eq!(flight.bytes, "a1 AUTHENTICATE EXTERNAL =\r\n");
     assert_eq!(flight.rides_along, RideAlong::Commands);
     let (done, sent, rest) = completed(start, "a1 OK yes\r\n* more");
-    assert_eq!(
-        (done.verdict, done.data, sent.as_str(), rest.as_slice()),
-        (Verdict::Accepted, None, "", &b"* more"[..])
-    );
+    assert_eq!((done.verdict, done.data, sent.as_str(), rest.as_slice()), (Answer::Accepted, None, "", &b"* more"[..]));
     let (events, _) = client(start().1, b"+ \r\na1 BAD cancelled\r\n", 1);
     assert!(matches!(&events[0], Ok(Event::Send(flight)) if flight.bytes == "*\r\n"));
     assert_eq!(events[1], Err(ProfileError::UnexpectedChallenge));
@@ -460,14 +457,14 @@ fn completions_word_for_word() {
 #[test]
 fn every_completion_is_understood_by_the_client() {
     for outcome in Outcome::ALL {
-        let verdict = Verdict::from(outcome);
+        let verdict = Answer::from(outcome);
         let served = serve(|| imap::server(&offer()), &format!("{IMAP_LOGIN}\r\n"), outcome, Some(b"said"));
         let (done, ..) = completed(|| imap::authenticate(tag(), &offer(), name(IKY), b"hello"), &served.sent);
         assert_eq!((done.verdict, done.data.as_deref()), (verdict, Some(&b"said"[..])));
 
         let served = serve(|| smtp::server(&full_offer()), "AUTH EXTERNAL =\r\n", outcome, None);
         let (done, ..) = completed(|| smtp::authenticate(&full_offer(), name("EXTERNAL"), b""), &served.sent);
-        let expected = if verdict == Verdict::Expired { Verdict::Refused } else { verdict };
+        let expected = if verdict == Answer::Expired { Answer::Refused } else { verdict };
         assert_eq!((done.verdict, done.data), (expected, None));
 
         let login = "AUTHENTICATE \"IKY-SHA-256-EXPR\" \"aGVsbG8=\"\r\n";
@@ -486,19 +483,19 @@ fn every_completion_is_understood_by_the_client() {
 #[test]
 fn codes_that_other_servers_send() {
     let smtp = |wire| completed(|| smtp::authenticate(&offer(), name("EXTERNAL"), b""), wire).0.verdict;
-    assert_eq!(smtp("534 5.7.9 too weak\r\n"), Verdict::Expired);
-    assert_eq!(smtp("421 4.3.0 bye\r\n"), Verdict::Unavailable);
-    assert_eq!(smtp("504 5.5.4 what\r\n"), Verdict::Malformed);
-    assert_eq!(smtp("235-2.7.0 well\r\n235 2.7.0 come\r\n"), Verdict::Accepted);
+    assert_eq!(smtp("534 5.7.9 too weak\r\n"), Answer::Expired);
+    assert_eq!(smtp("421 4.3.0 bye\r\n"), Answer::Unavailable);
+    assert_eq!(smtp("504 5.5.4 what\r\n"), Answer::Malformed);
+    assert_eq!(smtp("235-2.7.0 well\r\n235 2.7.0 come\r\n"), Answer::Accepted);
     let sieve = |wire| completed(|| sieve::authenticate(&offer(), name("EXTERNAL"), b""), wire).0.verdict;
-    assert_eq!(sieve("BYE (TRYLATER) \"later\"\r\n"), Verdict::Unavailable);
-    assert_eq!(sieve("NO (REFERRAL \"sieve://x\") {3}\r\nxyz\r\n"), Verdict::Refused);
+    assert_eq!(sieve("BYE (TRYLATER) \"later\"\r\n"), Answer::Unavailable);
+    assert_eq!(sieve("NO (REFERRAL \"sieve://x\") {3}\r\nxyz\r\n"), Answer::Refused);
     let imap = |wire| completed(|| imap::authenticate(tag(), &offer(), name("EXTERNAL"), b""), wire).0.verdict;
-    assert_eq!(imap("a1 no no\r\n"), Verdict::Refused);
-    assert_eq!(imap("a1 NO [expired] no\r\n"), Verdict::Expired);
+    assert_eq!(imap("a1 no no\r\n"), Answer::Refused);
+    assert_eq!(imap("a1 NO [expired] no\r\n"), Answer::Expired);
     let pop3 = |wire| completed(|| pop3::authenticate(&offer(), name("EXTERNAL"), b""), wire).0.verdict;
-    assert_eq!(pop3("-ERR [IN-USE] no\r\n"), Verdict::Unavailable);
-    assert_eq!(pop3("-ERR no\r\n"), Verdict::Refused);
+    assert_eq!(pop3("-ERR [IN-USE] no\r\n"), Answer::Unavailable);
+    assert_eq!(pop3("-ERR no\r\n"), Answer::Refused);
 }
 
 #[test]
@@ -702,7 +699,7 @@ fn acap_carries_octets_as_they_are() {
     assert_eq!(start().0.bytes, "a1 AUTHENTICATE \"IKY-SHA-256-EXPR\" \"hello\"\r\n");
     let (done, sent, rest) = completed(start, "a1 OK (SASL {9}\r\na1 NO \"\r\n) \"hi\"\r\nrest");
     assert_eq!((done.data.as_deref(), sent.as_str(), rest.as_slice()), (Some(&b"a1 NO \"\r\n"[..]), "", &b"rest"[..]));
-    assert_eq!(completed(start, "a1 NO (TRANSITION-NEEDED) \"x\"\r\n").0.verdict, Verdict::Expired);
+    assert_eq!(completed(start, "a1 NO (TRANSITION-NEEDED) \"x\"\r\n").0.verdict, Answer::Expired);
 
     let served = serve(
         || acap::server(&offer()),

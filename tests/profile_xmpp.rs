@@ -7,7 +7,7 @@ use fast_reauth::profile::xmpp::{
     Authenticate, Bind, Bound, ClientElement, Event, Failure, Features, Frame, Framer, GrantedAssertion, Resume,
     StreamHeader, Success, UserAgent, Version, auth, challenge,
 };
-use fast_reauth::profile::{MechanismName, Offer, ProfileError, RideAlong, Verdict};
+use fast_reauth::profile::{Answer, MechanismName, Offer, ProfileError, RideAlong};
 
 fn name(name: &str) -> MechanismName {
     MechanismName::parse(name).unwrap()
@@ -181,9 +181,9 @@ fn every_failure_is_read_back() {
          <iky xmlns='urn:ietf:params:xml:ns:iky'>ZT14</iky></failure>"
     );
     let theirs = b"<failure xmlns='urn:xmpp:sasl:2'><text>no</text><unheard-of xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/></failure>";
-    assert_eq!(reply(theirs).unwrap(), Event::Failure(Failure { verdict: Verdict::Refused, message: None }));
+    assert_eq!(reply(theirs).unwrap(), Event::Failure(Failure { verdict: Answer::Refused, message: None }));
     let theirs = b"<failure xmlns='urn:xmpp:sasl:2'/>";
-    assert_eq!(reply(theirs).unwrap(), Event::Failure(Failure { verdict: Verdict::Refused, message: None }));
+    assert_eq!(reply(theirs).unwrap(), Event::Failure(Failure { verdict: Answer::Refused, message: None }));
 }
 
 #[test]

@@ -86,6 +86,7 @@ fn no_debug_output_shows_a_secret() {
             let mut policy = Policy::default();
             policy.lineage = LineageRule::Never;
             policy.renew_within = core::time::Duration::from_secs(40 * DAY);
+            policy.lifetime = core::time::Duration::from_secs(120 * DAY);
             policy
         });
         let (client, attempt) = pair.attempt("alice", &tls, Some(&first), &[pin.name()]);
@@ -120,7 +121,7 @@ fn no_debug_output_shows_a_secret() {
         let recognised = verdict.recognised.unwrap();
         secrets.hidden_in(&connection.recognised(&recognised, pair.now));
         let login = Login { full: &full, identity: "alice", device: DeviceId::new(fresh()), now: pair.now };
-        secrets.hidden_in(&connection.logged_in(login, &tls.exporter()).unwrap());
+        secrets.hidden_in(&connection.logged_in(login, &tls.exporter()));
         secrets.hidden_in(&Lineage::new(fresh()));
         secrets.hidden_in(&FullLogin::new("PLAIN", "alice").unwrap());
     }

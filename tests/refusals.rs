@@ -91,7 +91,7 @@ fn external_two_identities_on_one_connection() {
         let mut connection = pair.connection(&tls);
         for name in [one, other] {
             let login = Login { full: &bound(name), identity: name, device: DeviceId::new(fresh()), now: pair.now };
-            let commit = connection.logged_in(login, &tls.exporter()).unwrap();
+            let commit = connection.logged_in(login, &tls.exporter()).commit;
             pair.store.commit(&commit, pair.now).unwrap();
         }
         external_refused(&pair, &Tls::resuming(&tls), "", Outcome::Stale);
@@ -134,7 +134,7 @@ fn a_connection_manager_makes_nobody_known() {
     let tls = Tls::full();
     let mut connection = pair.connection(&tls).through_manager();
     let login = Login { full: &bound("alice"), identity: "alice", device: DeviceId::new(fresh()), now: pair.now };
-    let commit = connection.logged_in(login, &tls.exporter()).unwrap();
+    let commit = connection.logged_in(login, &tls.exporter()).commit;
     pair.store.commit(&commit, pair.now).unwrap();
     assert!(pair.store.is_empty());
 }
@@ -244,7 +244,7 @@ fn iky_another_service() {
 #[test]
 fn iky_a_record_of_a_sibling_service() {
     let smtp = Scope::new(Service::SMTP, ServerName::parse(NAME).unwrap());
-    let sibling = fast_reauth::mechanism::Sibling { scope: smtp, pin: Pin::SHA_256_EXPR, sees_sessions: false };
+    let sibling = fast_reauth::mechanism::Sibling { scope: smtp, pin: Pin::SHA_256_EXPR };
     let (mut pair, _) = logged_in(server().sibling(sibling));
     let tls = Tls::full();
     let message = good(&pair, &tls, None, Pin::SHA_256_EXPR);
@@ -399,7 +399,10 @@ fn an_origin_is_no_stronger_than_its_mechanism() {
     assert_eq!(login("SCRAM-SHA-256").bound_by(exporter).origin(), Origin::Unbound);
     assert_eq!(login("SCRAM-SHA-256").keyed(b"key").unwrap().origin(), Origin::Keyed);
     assert_eq!(login("PLAIN").bound_by(exporter).keyed(b"key").unwrap().origin(), Origin::Disclosed);
-    assert_eq!(login("EXTERNAL").origin(), Origin::Bound);
+    assert_eq!(FullLogin::client_certificate("alice").unwrap().origin(), Origin::Bound);
+    for name in ["EXTERNAL", "external", "IKY-SHA-256-EXPR", "HT-SHA-256-NONE", "HT2-SHA-256-EXPR"] {
+        assert!(FullLogin::new(name, "alice").is_err(), "{name} makes nobody known who isn't already");
+    }
     assert_eq!(login("CRAM-MD5").origin(), Origin::Unbound);
 }
 
@@ -498,13 +501,13 @@ fn no_assertion_from_a_channel_that_may_be_shared() {
         |tls: &mut Tls| tls.dhe = false,
     ] {
         let smtp = Scope::new(Service::SMTP, ServerName::parse(NAME).unwrap());
-        let sibling = fast_reauth::mechanism::Sibling { scope: smtp, pin: Pin::SHA_256_NONE, sees_sessions: false };
+        let sibling = fast_reauth::mechanism::Sibling { scope: smtp, pin: Pin::SHA_256_NONE };
         let pair = Pair::new(server_with(&[Pin::SHA_256_EXPR, Pin::SHA_256_NONE]).sibling(sibling));
         let mut tls = Tls::full();
         spoil(&mut tls);
         let mut connection = pair.connection(&tls);
         let login = Login { full: &bound("alice"), identity: "alice", device: DeviceId::new(fresh()), now: pair.now };
-        let commit = connection.logged_in(login, &tls.exporter()).unwrap();
+        let commit = connection.logged_in(login, &tls.exporter()).commit;
         pair.store.commit(&commit, pair.now).unwrap();
         assert_eq!(pair.store.len().0, 0);
         let mut client = pair.client.connect(&account("alice"), tls.client()).offered(["IKY-SHA-256-NONE"]);
@@ -919,7 +922,7 @@ fn no_account_is_logged_out_by_another() {
         let mut connection = pair.connection(&tls);
         let name = format!("mallory{}", n % 50);
         let login = Login { full: &bound(&name), identity: &name, device: DeviceId::new(fresh()), now: pair.now };
-        let commit = connection.logged_in(login, &tls.exporter()).unwrap();
+        let commit = connection.logged_in(login, &tls.exporter()).commit;
         pair.store.commit(&commit, pair.now).unwrap()
     };
     let refused = (0..1000).filter(|&n| mallory(n) == Committed::Full).count();

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fast_reauth::assertion::{ClientAssertion, Policy, Scope};
 use fast_reauth::channel::ServerName;
-use fast_reauth::profile::{ClientExchange, Completion, Event, Offer, Verdict};
+use fast_reauth::profile::{Answer, ClientExchange, Completion, Event, Offer};
 use fast_reauth::rustls::{ClientWatch, Sessions, exporter};
 use fast_reauth::store::client::{Account, Accounts, Attempt, Connection, Plan, Settled};
 use tokio::net::TcpStream;
@@ -130,7 +130,7 @@ impl<'v> Visit<'v> {
     }
 
     /// The server's answer to an attempt. An accepted one counts only if the server showed that it is the server.
-    pub(crate) fn settle(&mut self, attempt: Attempt, verdict: Verdict, message: Option<&[u8]>) -> Result<(), Fault> {
+    pub(crate) fn settle(&mut self, attempt: Attempt, verdict: Answer, message: Option<&[u8]>) -> Result<(), Fault> {
         match self.connection.settle(attempt, verdict.into(), message, now()) {
             Settled::LoggedIn => {
                 self.authenticated();

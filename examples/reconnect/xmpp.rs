@@ -8,7 +8,7 @@ use fast_reauth::profile::xmpp::{
     Authenticate, Bind, Bound, ClientElement, Event, Failure, Features, Frame, Framer, StreamHeader, Success, Version,
     challenge,
 };
-use fast_reauth::profile::{MechanismName, Request, Verdict};
+use fast_reauth::profile::{Answer, MechanismName, Request};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use xmpp_parsers::bind2::{BindQuery, Bound as BoundElement};
@@ -122,7 +122,7 @@ pub(crate) async fn visit(mut visit: Visit<'_>) -> Result<Count, Fault> {
             Event::Pass => {}
             Event::Send(octets) => visit.wire.send("abort", &octets).await?,
             Event::Success(success) => {
-                visit.settle(attempt, Verdict::Accepted, success.data.as_deref())?;
+                visit.settle(attempt, Answer::Accepted, success.data.as_deref())?;
                 success.bound.ok_or("success without <bound/>")?;
                 let count = visit.count();
                 // For next time: EXTERNAL, if the server has listed it on this session.

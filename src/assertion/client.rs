@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::origin::valid_login_name;
 use super::renewal::Renewal;
 use super::schedule::{self, Keys};
-use super::{AssertionId, CannotDerive, FullLogin, OfferHash, Pin, Policy, Scope, Service};
+use super::{AssertionId, CannotDerive, FullLogin, OfferHash, Origin, Pin, Policy, Scope, Service};
 use crate::channel::{ChannelFacts, Exporter, ServerName};
 use crate::crypto::{Absorb, Secret};
 use crate::time::Timestamp;
@@ -28,6 +28,8 @@ pub struct ClientAssertion {
     /// The assertion that this one succeeds, until this one worked.
     pub(crate) renews: Option<AssertionId>,
     pub(crate) offer: Option<OfferHash>,
+    pub(crate) origin: Origin,
+    pub(crate) full_login: Timestamp,
     pub(crate) issued: Timestamp,
     pub(crate) expires: Timestamp,
     pub(crate) counter: u64,
@@ -82,6 +84,9 @@ impl ClientAssertion {
         now: Timestamp,
     ) -> Result<Self, CannotDerive> {
         facts.keys_are_private()?;
+        if !facts.is_of(exporter)? {
+            return Err(CannotDerive::OtherConnection);
+        }
         let context = schedule::context(pin, scope, login);
         let seed = schedule::derived_seed(exporter, &context)?;
         Self::from_seed(pin, scope, login, &seed, &context, policy, now)
@@ -118,6 +123,8 @@ impl ClientAssertion {
         now: Timestamp,
     ) -> Result<Self, CannotDerive> {
         let expires = policy.expiry(login.origin(), now, now).ok_or(CannotDerive::Origin)?;
+        // Until it was used, the server keeps it for a shorter time.
+        let expires = expires.min(now.after(policy.tentative_lifetime));
         let session_key = login.session_key.as_ref().map_or(&b""[..], AsRef::as_ref);
         let Keys { id, client, server } = schedule::keys(pin, seed.as_ref(), session_key, context.as_ref());
         Ok(Self {
@@ -130,6 +137,8 @@ impl ClientAssertion {
             family: id,
             renews: None,
             offer: None,
+            origin: login.origin(),
+            full_login: now,
             issued: now,
             expires,
             counter: 0,
@@ -208,9 +217,15 @@ impl ClientAssertion {
         self.expires
     }
 
-    /// The assertion as octets, secret ones: version 1, then every field with its length. About 300 octets.
+    /// How strong the full login behind it was.
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// The assertion as octets, secret ones: version 1, then every field with its length. About 300 octets, 1,000 at most.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let mut out = Zeroizing::new(Vec::with_capacity(512));
+        // Never grown: what a vector leaves behind when it grows is not wiped.
+        let mut out = Zeroizing::new(Vec::with_capacity(1024));
         out.absorb(MAGIC);
         out.absorb(&[VERSION]);
         out.lp(self.pin.name().as_bytes());
@@ -223,7 +238,8 @@ impl ClientAssertion {
         out.lp(self.client_key.as_ref());
         out.lp(self.server_key.as_ref());
         out.lp(self.offer.as_ref().map_or(&[][..], |offer| &offer.0));
-        for number in [self.issued.as_secs(), self.expires.as_secs(), self.counter] {
+        out.absorb(&[origin_octet(self.origin)]);
+        for number in [self.full_login.as_secs(), self.issued.as_secs(), self.expires.as_secs(), self.counter] {
             out.absorb(&number.to_be_bytes());
         }
         out
@@ -266,6 +282,10 @@ impl ClientAssertion {
             [] => None,
             offer => Some(OfferHash(offer.try_into().ok()?)),
         };
+        let (&octet, after) = input.split_first()?;
+        let origin = ORIGINS.into_iter().find(|&origin| origin_octet(origin) == octet)?;
+        *input = after;
+        let full_login = Timestamp::from_secs(read_u64(input)?);
         let issued = Timestamp::from_secs(read_u64(input)?);
         let expires = Timestamp::from_secs(read_u64(input)?);
         let counter = read_u64(input)?;
@@ -280,6 +300,8 @@ impl ClientAssertion {
             family,
             renews,
             offer,
+            origin,
+            full_login,
             issued,
             expires,
             counter,
@@ -289,6 +311,17 @@ impl ClientAssertion {
 
 const MAGIC: &[u8] = b"IKnowYou";
 const VERSION: u8 = 1;
+
+const ORIGINS: [Origin; 4] = [Origin::Unbound, Origin::Disclosed, Origin::Keyed, Origin::Bound];
+
+const fn origin_octet(origin: Origin) -> u8 {
+    match origin {
+        Origin::Unbound => b'u',
+        Origin::Disclosed => b'd',
+        Origin::Keyed => b'k',
+        Origin::Bound => b'b',
+    }
+}
 
 fn read_lp<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (len, rest) = input.split_first_chunk::<4>()?;
@@ -315,6 +348,7 @@ impl fmt::Debug for ClientAssertion {
             .field("login_name", &self.login_name)
             .field("id", &self.id)
             .field("family", &self.family)
+            .field("origin", &self.origin)
             .field("issued", &self.issued)
             .field("expires", &self.expires)
             .field("counter", &self.counter)

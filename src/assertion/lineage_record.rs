@@ -16,6 +16,7 @@ pub struct LineageRecord {
     pub(crate) device: DeviceId,
     pub(crate) origin: Origin,
     pub(crate) full_login: Timestamp,
+    pub(crate) strength: Origin,
     pub(crate) lineage: Option<Lineage>,
     pub(crate) expires: Timestamp,
     pub(crate) shared: bool,
@@ -53,6 +54,14 @@ impl LineageRecord {
         self.full_login
     }
 
+    /// How strongly what authenticated there tied the client to this very TLS session, which is what EXTERNAL on it is worth.
+    ///
+    /// Weaker than [`origin`](Self::origin) where only keys were tied to the client and not the session: after a keyed login, or
+    /// a proof that is not bound to one connection, the session may be a man in the middle's.
+    pub fn strength(&self) -> Origin {
+        self.strength
+    }
+
     /// When it ends.
     pub fn expires(&self) -> Timestamp {
         self.expires
@@ -88,6 +97,7 @@ impl fmt::Debug for LineageRecord {
             .field("device", &self.device)
             .field("origin", &self.origin)
             .field("full_login", &self.full_login)
+            .field("strength", &self.strength)
             .field("expires", &self.expires)
             .field("shared", &self.shared)
             .field("revoked", &self.revoked)

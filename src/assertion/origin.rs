@@ -64,6 +64,11 @@ pub enum InvalidLogin {
     /// Successful authentications are counted from 1.
     #[error("the ordinal counts from 1")]
     Ordinal,
+    /// EXTERNAL, IKY and HT recognise a client that logged in before; they are no full login.
+    #[error(
+        "a mechanism that recognises a client is no full login; for a TLS client certificate use client_certificate"
+    )]
+    NotFull,
     /// Not 1 to 64 octets.
     #[error("a session key has 1 to 64 octets")]
     SessionKey,
@@ -75,8 +80,25 @@ impl FullLogin {
     /// The login name is the authzid as the client sent it; if it sent none, the authcid as sent; else empty.
     ///
     /// # Errors
-    /// [`InvalidLogin`] for a mechanism name outside RFC 4422's syntax or a login name of more than 255 octets or with a NUL.
+    /// [`InvalidLogin`] for a mechanism name outside RFC 4422's syntax, a mechanism of fast reauthentication, or a login name of
+    /// more than 255 octets or with a NUL.
     pub fn new(mechanism: &str, login_name: &str) -> Result<Self, InvalidLogin> {
+        let mechanism = mechanism.to_ascii_uppercase();
+        if mechanism == "EXTERNAL" || ["IKY-", "HT-", "HT2-"].iter().any(|family| mechanism.starts_with(family)) {
+            return Err(InvalidLogin::NotFull);
+        }
+        Self::any(&mechanism, login_name)
+    }
+
+    /// A login with EXTERNAL that stands for a TLS client certificate (RFC 4422 appendix A), which signs the handshake.
+    ///
+    /// # Errors
+    /// [`InvalidLogin::LoginName`] for a login name of more than 255 octets or with a NUL.
+    pub fn client_certificate(login_name: &str) -> Result<Self, InvalidLogin> {
+        Self::any("EXTERNAL", login_name)
+    }
+
+    fn any(mechanism: &str, login_name: &str) -> Result<Self, InvalidLogin> {
         let valid = |octet: u8| octet.is_ascii_uppercase() || octet.is_ascii_digit() || matches!(octet, b'-' | b'_');
         if mechanism.is_empty() || mechanism.len() > 20 || !mechanism.bytes().all(valid) {
             return Err(InvalidLogin::Mechanism);
@@ -140,8 +162,7 @@ impl FullLogin {
     /// How strong this login was.
     ///
     /// A mechanism that binds itself to the channel has a name that ends in `-PLUS` (RFC 5801 section 4); a binding that is
-    /// claimed for any other counts for nothing. EXTERNAL as a full mechanism is a TLS client certificate, which signs the
-    /// handshake and so is bound.
+    /// claimed for any other counts for nothing.
     pub fn origin(&self) -> Origin {
         match &*self.mechanism {
             "PLAIN" | "LOGIN" | "OAUTHBEARER" | "XOAUTH2" => Origin::Disclosed,

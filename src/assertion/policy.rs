@@ -35,7 +35,8 @@ pub struct Policy {
     pub tentative_lifetime: Duration,
     /// After this time since the last full login, renewals included, another one is due. Default: 180 days.
     pub full_login_every: Duration,
-    /// The weakest origin that EXTERNAL on a resumed session accepts. Default: disclosed.
+    /// The weakest strength of a session ([`LineageRecord::strength`](super::LineageRecord::strength)) that EXTERNAL accepts.
+    /// Default: disclosed.
     pub external_origin: Origin,
     /// EXTERNAL on sessions in stateless tickets, where a stolen ticket key would be a login. Default: no.
     pub external_on_stateless_tickets: bool,
@@ -44,7 +45,8 @@ pub struct Policy {
     pub lineage_lifetime: Duration,
     /// Which assertions must come with the lineage of a session, where the server sees sessions resume.
     pub lineage: LineageRule,
-    /// An assertion that has less than this left is renewed when it is used; zero never renews. Default: 10 days.
+    /// An assertion that has less than this left, and less than a third of its lifetime, is renewed when it is used; zero never
+    /// renews. Default: 10 days.
     pub renew_within: Duration,
     /// How long an assertion goes on after its successor was first used, for connections still under way. Default: 5 minutes.
     pub successor_grace: Duration,
@@ -85,6 +87,19 @@ impl Policy {
     pub(crate) fn expiry(&self, origin: Origin, full_login: Timestamp, now: Timestamp) -> Option<Timestamp> {
         let lifetime = self.lifetime_of(origin)?;
         Some(now.after(lifetime).min(full_login.after(self.full_login_every)))
+    }
+
+    /// Whether an assertion of this origin that ends then is near enough to its end to be renewed.
+    pub(crate) fn renews(&self, origin: Origin, expires: Timestamp, now: Timestamp) -> bool {
+        let third = self.lifetime_of(origin).unwrap_or_default() / 3;
+        now.seconds_until(expires) < self.renew_within.min(third).as_secs()
+    }
+
+    /// When a session stops standing for the client that authenticated on it: with the lineage, and never later than an
+    /// assertion of the same origin would end.
+    pub(crate) fn lineage_expiry(&self, origin: Origin, full_login: Timestamp, now: Timestamp) -> Timestamp {
+        let end = now.after(self.lineage_lifetime);
+        self.expiry(origin, full_login, now).map_or(end, |expiry| expiry.min(end))
     }
 
     /// Whether this mechanism's proof must come with a lineage where sessions resume.

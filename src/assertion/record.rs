@@ -57,7 +57,7 @@ pub struct Record {
     pub(crate) full_login: Timestamp,
     pub(crate) expires: Timestamp,
     pub(crate) unused_until: Option<Timestamp>,
-    pub(crate) lineage_required: bool,
+    pub(crate) superseded: bool,
     pub(crate) renews: Option<AssertionId>,
     pub(crate) revoked: bool,
 }
@@ -134,7 +134,7 @@ impl Record {
             full_login: now,
             expires,
             unused_until: Some(now.after(policy.tentative_lifetime)),
-            lineage_required: false,
+            superseded: false,
             renews: None,
             revoked: false,
         })
@@ -162,6 +162,7 @@ impl Record {
             expires,
             unused_until: Some(now.after(policy.tentative_lifetime)),
             renews: Some(self.id),
+            superseded: false,
             ..self.clone()
         })
     }
@@ -226,6 +227,11 @@ impl Record {
         self.renews.as_ref()
     }
 
+    /// Whether a successor of it was used: it goes on for a grace, and is not renewed again.
+    pub fn is_superseded(&self) -> bool {
+        self.superseded
+    }
+
     /// Whether it was revoked; the store keeps it until it expires, so that its client can be told.
     pub fn is_revoked(&self) -> bool {
         self.revoked
@@ -262,7 +268,7 @@ impl fmt::Debug for Record {
             .field("full_login", &self.full_login)
             .field("expires", &self.expires)
             .field("unused_until", &self.unused_until)
-            .field("lineage_required", &self.lineage_required)
+            .field("superseded", &self.superseded)
             .field("renews", &self.renews)
             .field("revoked", &self.revoked)
             .finish_non_exhaustive()

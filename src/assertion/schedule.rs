@@ -48,6 +48,15 @@ pub enum CannotDerive {
     /// The policy refuses an assertion of this origin.
     #[error("the policy refuses an assertion from a login of this origin")]
     Origin,
+    /// The exporter is not that of the connection whose facts are known.
+    #[error("the exporter belongs to another connection than the channel facts")]
+    OtherConnection,
+    /// The peer is a connection manager, whose connections stand for nobody.
+    #[error("the peer is a connection manager")]
+    ConnectionManager,
+    /// The server is not configured with the mechanism.
+    #[error("the server is not configured with this mechanism")]
+    NotConfigured,
     /// The server's name for the account has more than 255 octets, or none, or a NUL.
     #[error("an identity has 1 to 255 octets and no NUL")]
     Identity,

@@ -80,8 +80,9 @@ pub enum Unsuitable {
 
 /// What one end knows of its TLS connection, after the handshake.
 ///
-/// Made with [`ChannelFacts::tls13`] or [`ChannelFacts::tls12`], then one method a fact. A fact that is not given counts as
-/// unknown, and what would need it is refused.
+/// Made with [`ChannelFacts::tls13`] or [`ChannelFacts::tls12`], then one method a fact. Both stand for a handshake with (EC)DHE:
+/// a stack that knows the other kinds has to say [`without_forward_secrecy`](Self::without_forward_secrecy). Any other fact that
+/// is not given counts as unknown, and what would need it is refused.
 #[derive(Clone)]
 pub struct ChannelFacts {
     version: TlsVersion,
@@ -192,6 +193,7 @@ impl ChannelFacts {
             lineage: Lineage::from_secret(read(b"EXPORTER-SASL-IKY-Lineage")?),
             renewal: read(b"EXPORTER-SASL-IKY-Renew")?,
         });
+        self.exporter_to_come = false;
         Ok(self)
     }
 
@@ -275,6 +277,13 @@ impl ChannelFacts {
     /// The lineage of this connection itself, for its successors.
     pub fn lineage(&self) -> Option<&Lineage> {
         self.exported.as_ref().map(|exported| &exported.lineage)
+    }
+
+    /// Whether `exporter` is that of this very connection.
+    pub(crate) fn is_of(&self, exporter: &dyn Exporter) -> Result<bool, ExporterUnavailable> {
+        let mut value = Secret::zeroed(32);
+        exporter.export(b"EXPORTER-Channel-Binding", b"", value.as_mut())?;
+        Ok(self.exported.as_ref().is_some_and(|exported| exported.tls_exporter == value))
     }
 
     pub(crate) fn renewal(&self) -> Option<&Secret> {

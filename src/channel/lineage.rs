@@ -49,6 +49,10 @@ impl Lineage {
         Self(secret)
     }
 
+    pub(crate) fn empty() -> Self {
+        Self(Secret::zeroed(0))
+    }
+
     pub(crate) fn from_secret(exported: Secret) -> Self {
         Self(exported)
     }

@@ -7,7 +7,7 @@ use super::{Received, Server, external, iky};
 use crate::assertion::{
     CannotDerive, DeviceId, FullLogin, Hash, LineageRecord, OfferHash, Origin, Owner, Pin, Record, Renewal, Scope,
 };
-use crate::channel::{ChannelFacts, Exporter};
+use crate::channel::{ChannelFacts, Exporter, TlsVersion};
 use crate::store::{Commit, Link, Lookup, Remember};
 use crate::time::Timestamp;
 
@@ -37,6 +37,16 @@ pub struct Login<'a> {
     pub now: Timestamp,
 }
 
+/// What a full login leaves behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "the commit has to be made durable, also where the client does not become known"]
+pub struct LoggedIn {
+    /// What must be durable before success is sent. Never skip it: it is also how a second identity on one session is noticed.
+    pub commit: Commit,
+    /// Why the client does not become known by this login; `None` if it does.
+    pub unknown: Option<CannotDerive>,
+}
+
 impl<'s> Connection<'s> {
     /// A connection of which these facts are known.
     ///
@@ -63,7 +73,6 @@ impl<'s> Connection<'s> {
     /// Who authenticated on the connection that this one resumes, as the store knows.
     #[must_use]
     pub fn resumes(mut self, predecessor: Option<Arc<LineageRecord>>) -> Self {
-        self.shared |= predecessor.as_ref().is_some_and(|lineage| lineage.shared);
         self.predecessor = predecessor;
         self
     }
@@ -145,47 +154,20 @@ impl<'s> Connection<'s> {
 
     /// After a full login: makes the client known, here and at the sibling services, by *derived* assertions.
     ///
-    /// The commit must be durable before success is sent, or the client may come back too early. Where nothing may be
-    /// remembered it is empty, which is no error.
-    ///
-    /// # Errors
-    /// [`CannotDerive`] when the exporter fails, or the identity is out of bounds. The login itself stands.
-    pub fn logged_in(&mut self, login: Login<'_>, exporter: &dyn Exporter) -> Result<Commit, CannotDerive> {
+    /// The login stands whatever comes of this. The commit must be durable before success is sent, or the client may come back
+    /// too early; a store that answers that there is no room just does not know the client then.
+    pub fn logged_in(&mut self, login: Login<'_>, exporter: &dyn Exporter) -> LoggedIn {
         let full = self.count(login.full);
-        let policy = &self.server.policy;
-        let owner = Owner { identity: login.identity, device: login.device, policy, now: login.now };
-        let mut records = Vec::new();
-        if policy.lifetime_of(full.origin()).is_some() && self.facts.keys_are_private().is_ok() && !self.manager {
-            let here = self.scope();
-            let pins: Vec<Pin> = self.listed_pins().collect();
-            for pin in pins {
-                let mut record = Record::derive(pin, &here, &full, exporter, &owner)?;
-                record.lineage_required = policy.requires_lineage(pin) && self.facts.own_handle().is_some();
-                records.push(record);
-            }
-            for sibling in &self.server.siblings {
-                let mut record = Record::derive(sibling.pin, &sibling.scope, &full, exporter, &owner)?;
-                record.lineage_required = policy.requires_lineage(sibling.pin) && sibling.sees_sessions;
-                records.push(record);
-            }
-        }
-        Ok(self.remember(records, &full, login))
+        let derived = self.derive(&full, login, exporter);
+        self.remember(derived, &full, login)
     }
 
     /// After a full login: makes the client known by an assertion *granted* with these 32 random octets, which go to the
-    /// client where its protocol has room for them.
-    ///
-    /// # Errors
-    /// [`CannotDerive`] when the channel can't carry `pin`, the policy refuses the origin, or the identity is out of bounds.
-    /// The login itself stands.
-    pub fn logged_in_granting(&mut self, login: Login<'_>, pin: Pin, seed: &[u8; 32]) -> Result<Commit, CannotDerive> {
+    /// client where its protocol has room for them. If the result says [`LoggedIn::unknown`], they must not be sent.
+    pub fn logged_in_granting(&mut self, login: Login<'_>, pin: Pin, seed: &[u8; 32]) -> LoggedIn {
         let full = self.count(login.full);
-        pin.check_channel(&self.facts)?;
-        let policy = &self.server.policy;
-        let owner = Owner { identity: login.identity, device: login.device, policy, now: login.now };
-        let mut record = Record::grant(pin, &self.scope(), &full, seed, &owner)?;
-        record.lineage_required = policy.requires_lineage(pin) && self.facts.own_handle().is_some();
-        Ok(self.remember(vec![record], &full, login))
+        let granted = self.grant(&full, login, pin, seed);
+        self.remember(granted, &full, login)
     }
 
     /// After a client was recognised, by EXTERNAL or IKY: lets the connections that resume this one be recognised in turn.
@@ -193,8 +175,46 @@ impl<'s> Connection<'s> {
     /// It may be stored after the reply. `None` where TLS sessions don't matter.
     pub fn recognised(&mut self, client: &Recognised, now: Timestamp) -> Option<Commit> {
         self.successes = self.successes.saturating_add(1);
-        self.link(&client.identity, &client.login_name, client.device, client.origin, client.full_login, now)
-            .map(Commit::Link)
+        let lineage = self.lineage(client, now);
+        self.link(lineage).map(Commit::Link)
+    }
+
+    fn derive(&self, full: &FullLogin, login: Login<'_>, exporter: &dyn Exporter) -> Result<Vec<Record>, CannotDerive> {
+        let owner = self.owner(full, &login)?;
+        if !self.facts.is_of(exporter)? {
+            return Err(CannotDerive::OtherConnection);
+        }
+        let here = self.scope();
+        let own = self.listed_pins().map(|pin| Record::derive(pin, &here, full, exporter, &owner));
+        let siblings = self.server.siblings.iter();
+        let there = siblings.map(|sibling| Record::derive(sibling.pin, &sibling.scope, full, exporter, &owner));
+        own.chain(there).collect()
+    }
+
+    fn grant(
+        &self,
+        full: &FullLogin,
+        login: Login<'_>,
+        pin: Pin,
+        seed: &[u8; 32],
+    ) -> Result<Vec<Record>, CannotDerive> {
+        let owner = self.owner(full, &login)?;
+        if !self.server.pins.contains(&pin) {
+            return Err(CannotDerive::NotConfigured);
+        }
+        pin.check_channel(&self.facts)?;
+        Ok(vec![Record::grant(pin, &self.scope(), full, seed, &owner)?])
+    }
+
+    /// Whose records a login may make, if it may make any.
+    fn owner<'l>(&'l self, full: &FullLogin, login: &Login<'l>) -> Result<Owner<'l>, CannotDerive> {
+        if self.manager {
+            return Err(CannotDerive::ConnectionManager);
+        }
+        self.facts.keys_are_private()?;
+        let policy = &self.server.policy;
+        policy.lifetime_of(full.origin()).ok_or(CannotDerive::Origin)?;
+        Ok(Owner { identity: login.identity, device: login.device, policy, now: login.now })
     }
 
     fn count(&mut self, login: &FullLogin) -> FullLogin {
@@ -206,49 +226,66 @@ impl<'s> Connection<'s> {
         Scope::new(self.server.service.clone(), self.facts.name().clone())
     }
 
-    fn remember(&mut self, records: Vec<Record>, full: &FullLogin, login: Login<'_>) -> Commit {
-        let (identity, login_name) = (Arc::from(login.identity), Arc::from(full.login_name()));
-        let link = self.link(&identity, &login_name, login.device, full.origin(), login.now, login.now);
-        Commit::Remember(Remember { records, link })
+    fn remember(&mut self, records: Result<Vec<Record>, CannotDerive>, full: &FullLogin, login: Login<'_>) -> LoggedIn {
+        let strength = match full.origin() {
+            // Its keys are the client's, but its channel may be a man in the middle's.
+            Origin::Keyed => Origin::Unbound,
+            origin => origin,
+        };
+        let client = Recognised {
+            identity: Arc::from(login.identity),
+            login_name: Arc::from(full.login_name()),
+            device: login.device,
+            origin: full.origin(),
+            full_login: login.now,
+            strength,
+        };
+        let lineage = self.lineage(&client, login.now);
+        let (records, unknown) = match records {
+            Ok(records) => (records, None),
+            Err(why) => (Vec::new(), Some(why)),
+        };
+        LoggedIn { commit: Commit::Remember(Remember { records, link: self.link(lineage) }), unknown }
     }
 
-    /// The lineage of this connection, once somebody authenticated on it.
-    fn link(
-        &mut self,
-        identity: &Arc<str>,
-        login_name: &Arc<str>,
-        device: DeviceId,
-        origin: Origin,
-        full_login: Timestamp,
-        now: Timestamp,
-    ) -> Option<Link> {
-        // Two identities on one session, now or before: it stands for neither, and so do all that resume it.
-        let other = |before: &str| *before != **identity;
-        let here = self.identity.as_deref().is_some_and(other);
-        let before = self.predecessor.as_ref().is_some_and(|lineage| other(&lineage.identity));
-        self.shared |= here || before;
-        self.identity = Some(identity.clone());
-        let own = self.facts.own_handle().copied();
-        let shares = own
-            .filter(|_| here)
-            .into_iter()
-            .chain(self.facts.resumed_handle().copied().filter(|_| here || before))
-            .collect();
+    /// What is remembered of this connection, once somebody authenticated on it.
+    fn lineage(&self, client: &Recognised, now: Timestamp) -> LineageRecord {
+        let private = self.facts.keys_are_private().is_ok();
+        LineageRecord {
+            identity: client.identity.clone(),
+            login_name: client.login_name.clone(),
+            scope: self.scope(),
+            device: client.device,
+            origin: client.origin,
+            full_login: client.full_login,
+            strength: if private { client.strength } else { Origin::Unbound },
+            lineage: self.facts.lineage().filter(|_| private).cloned(),
+            expires: self.server.policy.lineage_expiry(client.origin, client.full_login, now),
+            shared: false,
+            revoked: false,
+        }
+    }
+
+    fn link(&mut self, mut lineage: LineageRecord) -> Option<Link> {
+        // Two identities on one session, now or before: it stands for neither, and so do all that resume it. The store looks
+        // again, as it may have come to pass since this connection asked.
+        let other = |before: &str| *before != *lineage.identity;
+        self.shared |= self.identity.as_deref().is_some_and(other);
+        self.shared |= self.predecessor.as_ref().is_some_and(|before| before.shared || other(&before.identity));
+        self.identity = Some(lineage.identity.clone());
         if self.manager {
             return None;
         }
-        let lineage = LineageRecord {
-            identity: identity.clone(),
-            login_name: login_name.clone(),
-            scope: self.scope(),
-            device,
-            origin,
-            full_login,
-            lineage: self.facts.lineage().cloned(),
-            expires: now.after(self.server.policy.lineage_lifetime),
-            shared: self.shared,
-            revoked: false,
-        };
-        Some(Link { handle: own?, lineage, shares })
+        lineage.shared = self.shared;
+        let (own, predecessor) = (*self.facts.own_handle()?, self.facts.resumed_handle().copied());
+        match predecessor {
+            // A resumed TLS 1.2 session goes on under the handle and the master secret of its full handshake.
+            Some(first) if self.facts.version() == TlsVersion::Tls12 => {
+                let before = self.predecessor.as_ref().filter(|before| before.device == lineage.device)?;
+                lineage.lineage = before.lineage.clone();
+                Some(Link { handle: first, predecessor, lineage })
+            }
+            _ => Some(Link { handle: own, predecessor, lineage }),
+        }
     }
 }

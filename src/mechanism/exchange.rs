@@ -43,10 +43,11 @@ impl<'c> AwaitRecord<'c> {
 
     /// Goes on with what the store said, at this time.
     pub fn found(self, found: Result<Found, Unavailable>, now: Timestamp) -> Step {
-        let Ok(found) = found else { return Step::Done(Verdict::unavailable()) };
-        match self.mechanism {
-            AwaitRecordOf::External(state) => Step::Done(state.decide(found.lineage.as_deref(), now)),
-            AwaitRecordOf::Iky(state) => state.verify(&found, now),
+        match (self.mechanism, found) {
+            (AwaitRecordOf::External(state), Ok(found)) => Step::Done(state.decide(found.lineage.as_deref(), now)),
+            (AwaitRecordOf::External(_), Err(Unavailable)) => Step::Done(Verdict::refused(Outcome::Unavailable)),
+            (AwaitRecordOf::Iky(state), Ok(found)) => state.verify(&found, now),
+            (AwaitRecordOf::Iky(_), Err(Unavailable)) => Step::Done(Verdict::unavailable()),
         }
     }
 }
@@ -111,6 +112,7 @@ impl Verdict {
         Self { outcome, message: None, recognised: None }
     }
 
+    /// For IKY, whose client waits for its one message.
     fn unavailable() -> Self {
         Self {
             outcome: Outcome::Unavailable,
@@ -128,6 +130,7 @@ pub struct Recognised {
     pub(super) device: DeviceId,
     pub(super) origin: Origin,
     pub(super) full_login: Timestamp,
+    pub(super) strength: Origin,
 }
 
 impl Recognised {
@@ -154,6 +157,11 @@ impl Recognised {
     /// When the client last logged in fully.
     pub fn full_login(&self) -> Timestamp {
         self.full_login
+    }
+
+    /// How strongly it is tied to this very TLS session; see [`LineageRecord::strength`](crate::assertion::LineageRecord::strength).
+    pub fn strength(&self) -> Origin {
+        self.strength
     }
 }
 

@@ -11,7 +11,7 @@ mod exchange;
 mod outcome;
 mod server;
 
-pub use connection::{Connection, Login};
+pub use connection::{Connection, LoggedIn, Login};
 pub use exchange::{AwaitCommit, AwaitRecord, Received, Recognised, Step, Verdict};
 pub use outcome::{NextStep, Outcome};
 pub use server::{InvalidServer, Server, Sibling};

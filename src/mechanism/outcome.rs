@@ -51,8 +51,11 @@ impl Outcome {
     }
 
     /// Whether the client keeps its assertion when the server's signature says this; without a signature it always does.
+    ///
+    /// A full login that is due ends nothing by itself: the login makes a new assertion, and until then another connection may
+    /// still have what this one lacked, a session's lineage.
     pub const fn keeps_assertion(self) -> bool {
-        !matches!(self, Self::Stale | Self::Revoked | Self::FullAuthenticationDue | Self::ConfigurationChanged)
+        !matches!(self, Self::Stale | Self::Revoked | Self::ConfigurationChanged)
     }
 }
 

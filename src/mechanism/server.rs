@@ -12,6 +12,7 @@ pub struct Server {
     pub(crate) pins: Vec<Pin>,
     pub(crate) policy: Policy,
     pub(crate) siblings: Vec<Sibling>,
+    pub(crate) external: bool,
 }
 
 /// Another service of the same provider, at which a client that logs in here is made known too.
@@ -21,10 +22,9 @@ pub struct Server {
 pub struct Sibling {
     /// Its service and server name.
     pub scope: Scope,
-    /// The mechanism to use there.
+    /// The mechanism to use there. One without binding (`-NONE`) is for a server that sees nothing of TLS: a server that sees its
+    /// TLS sessions asks it for their lineage, which a client that never was there can't have.
     pub pin: Pin,
-    /// Whether that server sees TLS sessions resume, and so can ask for their lineage.
-    pub sees_sessions: bool,
 }
 
 /// A configuration that can't work.
@@ -56,6 +56,7 @@ impl Server {
             pins: vec![Pin::SHA_256_EXPR],
             policy: Policy::default(),
             siblings: Vec::new(),
+            external: true,
         })
     }
 
@@ -77,6 +78,13 @@ impl Server {
     #[must_use]
     pub fn sibling(mut self, sibling: Sibling) -> Self {
         self.siblings.push(sibling);
+        self
+    }
+
+    /// Neither lists nor takes EXTERNAL: for a service at which it stands for a TLS client certificate.
+    #[must_use]
+    pub fn without_external(mut self) -> Self {
+        self.external = false;
         self
     }
 

@@ -9,7 +9,7 @@ use super::dialect::{Command, Dialect, Reply, Response};
 use super::sieve::{login_arguments, status_code, status_line};
 use super::wire::{self, Cursor};
 use super::{
-    ClientExchange, Flight, MechanismName, Offer, ProfileError, Request, ServerEvent, ServerExchange, Tag, Verdict,
+    Answer, ClientExchange, Flight, MechanismName, Offer, ProfileError, Request, ServerEvent, ServerExchange, Tag,
 };
 
 /// Server: the item of the greeting (RFC 2244 section 6.1): `(SASL "…" "…")`.
@@ -86,7 +86,7 @@ impl Dialect for Acap {
             word if word == tag.as_bytes() => {
                 let status = cursor.atom();
                 let (code, data) = status_code(&mut cursor)?;
-                Ok(Reply::End(Verdict::from_acap(status, code), data))
+                Ok(Reply::End(Answer::from_acap(status, code), data))
             }
             // the completion of an earlier command
             word if Tag::from_octets(word).is_some() => Ok(Reply::Other),
@@ -117,7 +117,7 @@ impl Dialect for Acap {
         [b"+ ".to_vec(), wire::string(octets, ""), b"\r\n".to_vec()].concat()
     }
 
-    fn completion(&self, tag: &str, verdict: Verdict, data: Option<&[u8]>) -> Vec<u8> {
+    fn completion(&self, tag: &str, verdict: Answer, data: Option<&[u8]>) -> Vec<u8> {
         let data = data.map(|octets| wire::string(octets, ""));
         [tag.as_bytes(), b" ", &status_line(verdict.acap(), data.as_deref())].concat()
     }

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::dialect::{Dialect, Reply, Tag};
 use super::flight::Length;
-use super::{Flight, MechanismName, Offer, ProfileError, Verdict, wire};
+use super::{Answer, Flight, MechanismName, Offer, ProfileError, wire};
 
 /// What came of the octets received so far.
 #[derive(Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum Event {
 pub struct Completion {
     /// What the code says. An accepted login whose mechanism authenticates the server counts only once it has checked
     /// [`data`](Self::data).
-    pub verdict: Verdict,
+    pub verdict: Answer,
     /// The server's message: the one challenge, or the data that came with success or failure.
     pub data: Option<Bytes>,
     /// The completion as received, for what else it says (IMAP's `[CAPABILITY …]`).
@@ -38,7 +38,7 @@ pub struct Completion {
 impl Completion {
     /// Whether the server says that the client is logged in.
     pub fn accepted(&self) -> bool {
-        self.verdict == Verdict::Accepted
+        self.verdict == Answer::Accepted
     }
 }
 

@@ -1,6 +1,6 @@
 //! Outcomes on the wire, in one place.
 //!
-//! An [`Outcome`] becomes a [`Verdict`] first, and only verdicts have codes: what a stranger must not tell apart is one
+//! An [`Outcome`] becomes a [`Answer`] first, and only verdicts have codes: what a stranger must not tell apart is one
 //! value before any protocol sees it.
 
 use crate::mechanism::Outcome;
@@ -9,7 +9,7 @@ use crate::mechanism::Outcome;
 ///
 /// The code is not authenticated. A client that learns more from the server's signed message believes that instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
+pub enum Answer {
     /// Logged in.
     Accepted,
     /// Not recognised. Unknown, expired and evicted assertions, bad proofs, other bindings and repeated counters all
@@ -23,7 +23,7 @@ pub enum Verdict {
     Malformed,
 }
 
-impl From<Outcome> for Verdict {
+impl From<Outcome> for Answer {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Accepted => Self::Accepted,
@@ -36,19 +36,19 @@ impl From<Outcome> for Verdict {
 }
 
 /// What a client makes of a code, for [`settle`](crate::store::client::Connection::settle).
-impl From<Verdict> for Outcome {
-    fn from(verdict: Verdict) -> Self {
+impl From<Answer> for Outcome {
+    fn from(verdict: Answer) -> Self {
         match verdict {
-            Verdict::Accepted => Self::Accepted,
-            Verdict::Refused => Self::Stale,
-            Verdict::Expired => Self::FullAuthenticationDue,
-            Verdict::Unavailable => Self::Unavailable,
-            Verdict::Malformed => Self::Malformed,
+            Answer::Accepted => Self::Accepted,
+            Answer::Refused => Self::Stale,
+            Answer::Expired => Self::FullAuthenticationDue,
+            Answer::Unavailable => Self::Unavailable,
+            Answer::Malformed => Self::Malformed,
         }
     }
 }
 
-impl Verdict {
+impl Answer {
     /// Every verdict.
     pub const ALL: [Self; 5] = [Self::Accepted, Self::Refused, Self::Expired, Self::Unavailable, Self::Malformed];
 

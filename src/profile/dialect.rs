@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::wire;
-use super::{MechanismName, ProfileError, Verdict};
+use super::{Answer, MechanismName, ProfileError};
 
 /// A command tag of IMAP or ACAP: 1 to 64 visible ASCII characters without `"`, `(`, `)`, `*`, `+`, `\` and `{`.
 #[derive(Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub(super) enum Reply {
     /// A challenge, decoded.
     Challenge(Vec<u8>),
     /// The completion, with the data that came with success.
-    End(Verdict, Option<Vec<u8>>),
+    End(Answer, Option<Vec<u8>>),
 }
 
 /// What a line from the client means where a command is expected.
@@ -133,7 +133,7 @@ pub(super) trait Dialect: fmt::Debug + Sync {
     }
 
     /// Server: the completion, with data where success carries it.
-    fn completion(&self, tag: &str, verdict: Verdict, data: Option<&[u8]>) -> Vec<u8>;
+    fn completion(&self, tag: &str, verdict: Answer, data: Option<&[u8]>) -> Vec<u8>;
 
     /// Server: the completion for a mechanism that it does not list.
     fn unsupported(&self, tag: &str) -> Vec<u8>;

@@ -9,7 +9,7 @@ use super::client::Permission;
 use super::dialect::{self, Command, Dialect, Reply};
 use super::wire::{self, Cursor};
 use super::{
-    ClientExchange, Flight, MechanismName, Offer, ProfileError, Request, ServerEvent, ServerExchange, Tag, Verdict,
+    Answer, ClientExchange, Flight, MechanismName, Offer, ProfileError, Request, ServerEvent, ServerExchange, Tag,
 };
 
 /// Server: what goes into the capabilities, in the greeting's `[CAPABILITY …]` and behind `* CAPABILITY` alike:
@@ -88,7 +88,7 @@ impl Dialect for Imap {
             b"+" => wire::decode(cursor.0).map(Reply::Challenge),
             word if word == tag.as_bytes() => {
                 let status = cursor.word();
-                Ok(Reply::End(Verdict::from_imap(status, dialect::response_code(cursor.0)), None))
+                Ok(Reply::End(Answer::from_imap(status, dialect::response_code(cursor.0)), None))
             }
             // the completion of an earlier command
             word if Tag::from_octets(word).is_some() => Ok(Reply::Other),
@@ -106,7 +106,7 @@ impl Dialect for Imap {
         Command::Login { tag: Some(tag), mechanism, response: dialect::initial_response(cursor, line) }
     }
 
-    fn completion(&self, tag: &str, verdict: Verdict, _data: Option<&[u8]>) -> Vec<u8> {
+    fn completion(&self, tag: &str, verdict: Answer, _data: Option<&[u8]>) -> Vec<u8> {
         format!("{tag} {}\r\n", verdict.imap()).into_bytes()
     }
 

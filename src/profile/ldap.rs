@@ -10,7 +10,7 @@ use lber::common::TagClass;
 use lber::structure::{PL, StructureTag};
 use lber::structures::{ASNTag, Enumerated, Integer, OctetString, Sequence, Tag};
 
-use super::{Completion, Event, Flight, MechanismName, Offer, ProfileError, Request, ServerEvent, Verdict};
+use super::{Answer, Completion, Event, Flight, MechanismName, Offer, ProfileError, Request, ServerEvent};
 use crate::mechanism::Outcome;
 
 /// Longest PDU.
@@ -99,7 +99,7 @@ impl ClientExchange {
             return Err(ProfileError::UnexpectedChallenge);
         }
         self.state = State::Over;
-        Ok(Event::Done(Completion { verdict: Verdict::from_ldap(code), data: data.map(Bytes::from), line }))
+        Ok(Event::Done(Completion { verdict: Answer::from_ldap(code), data: data.map(Bytes::from), line }))
     }
 }
 
@@ -185,7 +185,7 @@ impl ServerExchange {
         if !matches!(self.state, ServerState::Verifying) {
             return Err(ProfileError::OutOfTurn("finish answers Verify, once"));
         }
-        self.complete(Verdict::from(outcome).ldap(), message)
+        self.complete(Answer::from(outcome).ldap(), message)
     }
 
     fn complete(&mut self, code: u8, message: Option<&[u8]>) -> Result<ServerEvent, ProfileError> {

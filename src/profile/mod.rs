@@ -53,7 +53,7 @@ mod wire;
 pub mod xmpp;
 
 pub use client::{ClientExchange, Completion, Event};
-pub use codes::Verdict;
+pub use codes::Answer;
 pub use dialect::{InvalidTag, Tag};
 pub use error::ProfileError;
 pub use flight::{Flight, NextCommand, RideAlong};

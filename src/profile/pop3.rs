@@ -6,9 +6,7 @@
 use super::client::Permission;
 use super::dialect::{self, Command, Dialect, Reply};
 use super::wire::{self, Cursor};
-use super::{
-    ClientExchange, Flight, MechanismName, Offer, ProfileError, Request, ServerEvent, ServerExchange, Verdict,
-};
+use super::{Answer, ClientExchange, Flight, MechanismName, Offer, ProfileError, Request, ServerEvent, ServerExchange};
 
 /// Server: the lines of the answer to CAPA; response codes come with `RESP-CODES` and `AUTH-RESP-CODE` (RFC 3206).
 pub fn capa_lines(offer: &Offer) -> String {
@@ -74,7 +72,7 @@ impl Dialect for Pop3 {
             b"+" => wire::decode(cursor.0).map(Reply::Challenge),
             status @ (b"+OK" | b"-ERR") => {
                 let code = dialect::response_code(cursor.0);
-                Ok(Reply::End(Verdict::from_pop3(status == b"+OK", code), None))
+                Ok(Reply::End(Answer::from_pop3(status == b"+OK", code), None))
             }
             _ => Err(ProfileError::Malformed("+, +OK or -ERR was due")),
         }
@@ -90,7 +88,7 @@ impl Dialect for Pop3 {
         Command::Login { tag: None, mechanism, response: dialect::initial_response(cursor, line) }
     }
 
-    fn completion(&self, _tag: &str, verdict: Verdict, _data: Option<&[u8]>) -> Vec<u8> {
+    fn completion(&self, _tag: &str, verdict: Answer, _data: Option<&[u8]>) -> Vec<u8> {
         format!("{}\r\n", verdict.pop3()).into_bytes()
     }
 

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::dialect::{Command, Dialect, Response, Tag};
 use super::flight::Length;
-use super::{MechanismName, Offer, ProfileError, Verdict, wire};
+use super::{Answer, MechanismName, Offer, ProfileError, wire};
 use crate::mechanism::Outcome;
 
 /// What a client asks for: a mechanism, and its one message.
@@ -81,7 +81,7 @@ enum State {
     /// The message is with the mechanism.
     Verifying(MechanismName),
     /// The one challenge was sent; its answer is to be taken before this completes.
-    Answer(Verdict),
+    Answer(Answer),
     Failed(ProfileError),
     Over,
 }
@@ -133,12 +133,12 @@ impl ServerExchange {
             State::Message(mechanism) => match self.dialect.parse_response(line) {
                 Ok(Response::Octets(message)) => self.verify(mechanism, Bytes::from(message)),
                 // nothing was sent ahead of a message that never came
-                Ok(Response::Cancel) => self.complete(Verdict::Malformed, None),
+                Ok(Response::Cancel) => self.complete(Answer::Malformed, None),
                 Err(_) => self.malformed(mechanism),
             },
             State::Answer(verdict) => match self.dialect.parse_response(line) {
                 Ok(Response::Octets(answer)) if answer.is_empty() => self.complete(verdict, None),
-                _ => self.complete(Verdict::Malformed, None),
+                _ => self.complete(Answer::Malformed, None),
             },
             _ => match self.dialect.parse(line) {
                 Command::Other => return Ok(ServerEvent::OtherCommand),
@@ -200,20 +200,20 @@ impl ServerExchange {
     /// A message that isn't even base64. The empty line behind an IKY one is consumed all the same.
     fn malformed(&mut self, mechanism: MechanismName) -> ServerEvent {
         if mechanism.is_iky() && !self.dialect.uses_strings() {
-            self.challenge(Verdict::Malformed, b"")
+            self.challenge(Answer::Malformed, b"")
         } else {
-            self.complete(Verdict::Malformed, None)
+            self.complete(Answer::Malformed, None)
         }
     }
 
-    fn challenge(&mut self, verdict: Verdict, message: &[u8]) -> ServerEvent {
+    fn challenge(&mut self, verdict: Answer, message: &[u8]) -> ServerEvent {
         self.state = State::Answer(verdict);
         ServerEvent::Send(self.dialect.challenge(message).into())
     }
 
-    fn complete(&mut self, verdict: Verdict, data: Option<&[u8]>) -> ServerEvent {
+    fn complete(&mut self, verdict: Answer, data: Option<&[u8]>) -> ServerEvent {
         self.state = State::Over;
-        let accepted = verdict == Verdict::Accepted;
+        let accepted = verdict == Answer::Accepted;
         let data = data.filter(|_| accepted);
         ServerEvent::Done { bytes: self.dialect.completion(self.tag(), verdict, data).into(), accepted }
     }

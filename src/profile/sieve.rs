@@ -6,9 +6,7 @@
 use super::client::Permission;
 use super::dialect::{Command, Dialect, Reply, Response};
 use super::wire::{self, Cursor};
-use super::{
-    ClientExchange, Flight, MechanismName, Offer, ProfileError, Request, ServerEvent, ServerExchange, Verdict,
-};
+use super::{Answer, ClientExchange, Flight, MechanismName, Offer, ProfileError, Request, ServerEvent, ServerExchange};
 
 /// Server: the line of the capabilities (RFC 5804 section 1.7).
 pub fn capability_line(offer: &Offer) -> String {
@@ -119,7 +117,7 @@ impl Dialect for Sieve {
         }
         let (code, data) = status_code(&mut cursor)?;
         let data = data.map(|text| wire::decode(&text)).transpose()?;
-        Ok(Reply::End(Verdict::from_acap(status, code), data))
+        Ok(Reply::End(Answer::from_acap(status, code), data))
     }
 
     fn parse(&self, line: &[u8]) -> Command {
@@ -150,7 +148,7 @@ impl Dialect for Sieve {
         [wire::string(wire::encode(octets).as_bytes(), ""), b"\r\n".to_vec()].concat()
     }
 
-    fn completion(&self, _tag: &str, verdict: Verdict, data: Option<&[u8]>) -> Vec<u8> {
+    fn completion(&self, _tag: &str, verdict: Answer, data: Option<&[u8]>) -> Vec<u8> {
         let data = data.map(|octets| wire::string(wire::encode(octets).as_bytes(), ""));
         status_line(verdict.sieve(), data.as_deref())
     }

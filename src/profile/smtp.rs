@@ -9,8 +9,8 @@ use super::client::Permission;
 use super::dialect::{self, Command, Dialect, Reply};
 use super::wire::{self, Cursor};
 use super::{
-    ClientExchange, Flight, MechanismName, NextCommand, Offer, ProfileError, Request, ServerEvent, ServerExchange,
-    Verdict,
+    Answer, ClientExchange, Flight, MechanismName, NextCommand, Offer, ProfileError, Request, ServerEvent,
+    ServerExchange,
 };
 
 /// The EHLO keyword that lets IKY's empty answer and the next commands follow AUTH.
@@ -96,7 +96,7 @@ impl Dialect for Smtp {
         match (code, rest.first()) {
             (_, Some(b'-')) => Ok(Reply::More),
             (334, Some(b' ') | None) => wire::decode(rest.get(1..).unwrap_or_default()).map(Reply::Challenge),
-            (200..=299 | 400..=599, Some(b' ') | None) => Ok(Reply::End(Verdict::from_smtp(code), None)),
+            (200..=299 | 400..=599, Some(b' ') | None) => Ok(Reply::End(Answer::from_smtp(code), None)),
             _ => Err(no_reply),
         }
     }
@@ -114,7 +114,7 @@ impl Dialect for Smtp {
         format!("334 {}\r\n", wire::encode(octets)).into_bytes()
     }
 
-    fn completion(&self, _tag: &str, verdict: Verdict, _data: Option<&[u8]>) -> Vec<u8> {
+    fn completion(&self, _tag: &str, verdict: Answer, _data: Option<&[u8]>) -> Vec<u8> {
         format!("{}\r\n", verdict.smtp()).into_bytes()
     }
 

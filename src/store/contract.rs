@@ -71,15 +71,18 @@ pub struct Use {
 }
 
 /// Who authenticated on a connection.
+///
+/// A store compares it with what it has under `handle` and `predecessor`. If that is another identity's, two identities share a
+/// session: every lineage of the other identity becomes shared, and this one is stored as shared. If it is shared already, so is
+/// this one. That happens whatever else comes of the commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     /// The connection's own handle.
     pub handle: Handle,
     /// Who it was.
     pub lineage: LineageRecord,
-    /// Connections whose session turned out to be somebody else's too: every lineage of the client that each of them belongs to
-    /// becomes shared, before this one is stored. TLS 1.2 resumes one session many times, TLS 1.3 issues several tickets.
-    pub shares: Vec<Handle>,
+    /// The connection that it resumes.
+    pub predecessor: Option<Handle>,
 }
 
 /// What a commit came to.
@@ -91,7 +94,8 @@ pub enum Committed {
     WithoutSuccessor,
     /// Nothing: the counter was used before.
     Replayed,
-    /// Nothing: the record went, or was revoked, since it was looked up.
+    /// Nothing: the record or the client went, or was revoked, since it was looked up; or the login was before the account was
+    /// revoked.
     Gone,
     /// Nothing: there is no room for another client, and none is logged out to make some.
     Full,
@@ -137,7 +141,9 @@ pub enum Revoke {
 /// - **No false negative.** A counter that was accepted is never accepted again for that assertion, whatever crashes. A store
 ///   that can't promise it after a restart has to forget the record with its window: the client then logs in fully, once.
 ///   A false positive (a fresh counter taken for a replay) costs its client one full login; a lost record the same.
-/// - **Revocation.** Once [`revoke`](Self::revoke) returned, no lookup gives an unrevoked record or lineage of that client.
+/// - **Revocation.** Once [`revoke`](Self::revoke) returned, no lookup gives an unrevoked record or lineage of that client, and a
+///   [`Remember`] of a login that came before a revocation of the account is [`Committed::Gone`].
+/// - **Again.** A commit whose outcome was unknown may be made again: what is there already is not added twice.
 /// - **No change by failure.** A commit that does not answer [`Committed::Done`] or [`Committed::WithoutSuccessor`] changed nothing.
 /// - **Bounds.** It never grows beyond its configured size, and never forgets a used record of one account because of what
 ///   another does.

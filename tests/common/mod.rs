@@ -8,7 +8,7 @@ use fast_reauth::assertion::{BindingType, DeviceId, FullLogin, Pin, Policy, Scop
 use fast_reauth::channel::{ChannelFacts, ExporterUnavailable, Handle, Lineage, ServerName, Tickets};
 use fast_reauth::mechanism::{Connection, Login, Outcome, Server, Verdict};
 use fast_reauth::store::client::{Account, Accounts, Attempt, Plan, Predecessor, Settled};
-use fast_reauth::store::{Commit, Committed, MemoryStore, Store};
+use fast_reauth::store::{Committed, MemoryStore, Store};
 use ring::hmac;
 
 pub const NAME: &str = "imap.example.com";
@@ -45,6 +45,8 @@ pub struct Tls {
     pub has_exporter: bool,
     pub early_data: bool,
     pub dhe: bool,
+    /// Whether the server's TLS sessions carry handles.
+    pub sees_sessions: bool,
 }
 
 impl Tls {
@@ -60,6 +62,7 @@ impl Tls {
             has_exporter: true,
             early_data: false,
             dhe: true,
+            sees_sessions: true,
         }
     }
 
@@ -109,7 +112,11 @@ impl Tls {
     }
 
     pub fn server(&self) -> ChannelFacts {
-        let facts = self.common().handle(self.handle);
+        let facts = self.common();
+        if !self.sees_sessions {
+            return facts;
+        }
+        let facts = facts.handle(self.handle);
         match self.resumed {
             Some(handle) => facts.predecessor(handle),
             None => facts,
@@ -168,7 +175,7 @@ impl Pair {
         let device = DeviceId::new(fresh());
         let offered = connection.mechanisms(self.now);
         let login = Login { full, identity: name, device, now: self.now };
-        let commit = connection.logged_in(login, &tls.exporter()).unwrap();
+        let commit = connection.logged_in(login, &tls.exporter()).commit;
         assert_eq!(self.store.commit(&commit, self.now), Ok(Committed::Done));
         let mut client = self.client.connect(&account(name), tls.client()).offered(offered);
         client.logged_in(full, &tls.exporter(), &[], self.now).unwrap();
@@ -228,11 +235,6 @@ impl Pair {
         let settled = client.settle(attempt, verdict.outcome, verdict.message.as_deref(), self.now);
         (verdict, settled)
     }
-}
-
-/// The store's content as far as lookups, lists and counts show it.
-pub fn is_link(commit: &Commit) -> bool {
-    matches!(commit, Commit::Link(_))
 }
 
 pub fn accepted(result: &(Verdict, Settled)) -> bool {

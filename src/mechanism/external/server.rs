@@ -10,6 +10,12 @@ use crate::time::Timestamp;
 /// Why a connection is not recognised. Never told to the client; an operator's log may say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
+    /// The service does not take EXTERNAL for this.
+    #[error("the service is configured without it")]
+    NotConfigured,
+    /// The handshake is not finished: what is known of the channel is good for a greeting only.
+    #[error("the channel facts are those of a greeting; update them after the handshake")]
+    Handshaking,
     /// TLS did not resume a session.
     #[error("TLS did not resume a session")]
     NotResumed,
@@ -37,8 +43,8 @@ pub enum Refusal {
     /// The client behind it was revoked.
     #[error("the client was revoked")]
     Revoked,
-    /// The full login behind it was weaker than the policy asks.
-    #[error("the full login behind it was weaker than the policy asks")]
+    /// What authenticated on the session tied the client to it more weakly than the policy asks.
+    #[error("the client is tied to the session more weakly than the policy asks")]
     WeakOrigin,
     /// The full login behind it is too long ago.
     #[error("the full login behind it is too long ago")]
@@ -59,7 +65,7 @@ impl Refusal {
             Self::WeakOrigin | Self::FullLoginDue => Outcome::FullAuthenticationDue,
             Self::OtherIdentity => Outcome::BadProof,
             Self::Malformed => Outcome::Malformed,
-            Self::Channel(_) | Self::EarlyData => Outcome::BindingMismatch,
+            Self::Channel(_) | Self::EarlyData | Self::Handshaking => Outcome::BindingMismatch,
             _ => Outcome::Stale,
         }
     }
@@ -72,6 +78,9 @@ pub(crate) fn recognise<'l>(
     now: Timestamp,
 ) -> Result<&'l LineageRecord, Refusal> {
     let (facts, server) = (&connection.facts, connection.server);
+    if !server.external {
+        return Err(Refusal::NotConfigured);
+    }
     if !facts.is_resumed() {
         return Err(Refusal::NotResumed);
     }
@@ -95,14 +104,14 @@ pub(crate) fn recognise<'l>(
     if lineage.revoked {
         return Err(Refusal::Revoked);
     }
-    if lineage.expires <= now {
-        return Err(Refusal::Unknown);
-    }
-    if lineage.origin < server.policy.external_origin {
+    if lineage.strength < server.policy.external_origin {
         return Err(Refusal::WeakOrigin);
     }
     if lineage.full_login.after(server.policy.full_login_every) <= now {
         return Err(Refusal::FullLoginDue);
+    }
+    if lineage.expires <= now {
+        return Err(Refusal::Unknown);
     }
     Ok(lineage)
 }
@@ -113,6 +122,9 @@ pub(crate) fn receive<'c>(connection: &'c Connection<'_>, initial_response: &[u8
         Ok(authzid) if crate::assertion::valid_login_name(authzid) => authzid,
         _ => return Received::Done(Verdict::refused(Refusal::Malformed.outcome())),
     };
+    if connection.facts.exporter_is_to_come() {
+        return Received::Done(Verdict::refused(Refusal::Handshaking.outcome()));
+    }
     let Some(&handle) = connection.facts.resumed_handle() else {
         return Received::Done(Verdict::refused(Refusal::NotResumed.outcome()));
     };
@@ -147,6 +159,7 @@ impl AwaitLineage<'_> {
                     device: lineage.device,
                     origin: lineage.origin,
                     full_login: lineage.full_login,
+                    strength: lineage.strength,
                 }),
             },
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::message::{BindingFlag, InitiatorMessage, Named, success, with_signature};
 use super::transcript::{Transcript, signature};
-use crate::assertion::{LineageRecord, Pin, Record, Renewal, stand_in};
+use crate::assertion::{Binding, LineageRecord, Origin, Pin, Record, Renewal, stand_in};
 use crate::channel::Lineage;
 use crate::crypto::Secret;
 use crate::mechanism::exchange::{AwaitRecordOf, Recognised};
@@ -57,7 +57,10 @@ pub(crate) fn receive<'m>(connection: &'m Connection<'_>, pin: Pin, message: &'m
     if pin.needs_counter() && message.counter.is_none() {
         return Received::Done(refused(Outcome::Malformed));
     }
-    if !binding_is_right(connection, pin, message.flag) || connection.facts.is_early_data() {
+    if !binding_is_right(connection, pin, message.flag)
+        || connection.facts.is_early_data()
+        || connection.facts.exporter_is_to_come()
+    {
         return Received::Done(refused(Outcome::BindingMismatch));
     }
     let lookup = Lookup {
@@ -104,14 +107,16 @@ impl AwaitProofKeys<'_> {
             return Step::Done(refused(Outcome::BindingMismatch));
         };
         let Some(record) = record.filter(|_| verified) else {
-            return Step::Done(refused(if found.record.is_some() { Outcome::BadProof } else { Outcome::Stale }));
+            // What the server forgot is nobody's fault: the record, or the session that the client proves.
+            let forgotten = found.record.is_none() || (self.proves_lineage() && lineage.is_none());
+            return Step::Done(refused(if forgotten { Outcome::Stale } else { Outcome::BadProof }));
         };
 
         let answer = Answer { pin: self.pin, server_key: keys.1, transcript, proof: self.message.proof.clone() };
         if let Some(outcome) = self.objection(record, now) {
             return Step::Done(answer.failure(outcome));
         }
-        self.accept(record, answer, now)
+        self.accept(record, lineage, answer, now)
     }
 
     /// Whether the message can speak of this record at all: pinned mechanism, scope, identity, and lineage where it claims one.
@@ -125,6 +130,11 @@ impl AwaitProofKeys<'_> {
             && (!facts.name_was_seen() || facts.name().as_str() == name)
             && *record.login_name == *message.authzid.as_deref().unwrap_or("")
             && (!message.lineage || self.has_lineage(record, lineage, now))
+    }
+
+    /// Whether the client proves the lineage of a session that TLS did resume.
+    fn proves_lineage(&self) -> bool {
+        self.message.lineage && self.connection.facts.resumed_handle().is_some()
     }
 
     fn has_lineage(&self, record: &Record, lineage: Option<&LineageRecord>, now: Timestamp) -> bool {
@@ -150,7 +160,9 @@ impl AwaitProofKeys<'_> {
             return Some(Outcome::Stale);
         }
         let due = record.full_login.after(policy.full_login_every) <= now;
-        if due || policy.lifetime_of(record.origin).is_none() || (record.lineage_required && !self.message.lineage) {
+        let sees_sessions = self.connection.facts.own_handle().is_some();
+        let lacks_lineage = policy.requires_lineage(self.pin) && sees_sessions && !self.message.lineage;
+        if due || policy.lifetime_of(record.origin).is_none() || lacks_lineage {
             return Some(Outcome::FullAuthenticationDue);
         }
         if self.message.offer.is_some_and(|offer| offer != self.connection.offer(self.pin.hash())) {
@@ -159,7 +171,19 @@ impl AwaitProofKeys<'_> {
         None
     }
 
-    fn accept(self, record: &Arc<Record>, answer: Answer, now: Timestamp) -> Step {
+    /// What the session of this connection is worth to those that resume it.
+    fn strength(&self, record: &Record, lineage: Option<&LineageRecord>) -> Origin {
+        match lineage {
+            // The proof is bound to this connection, and so the connection to the client.
+            _ if self.pin.binding() == Binding::Exporter => record.origin,
+            // It isn't, but the session goes on, with what it was worth.
+            Some(lineage) if self.message.lineage => lineage.strength.min(record.origin),
+            // Whoever ends TLS in the client's sight could have sent this.
+            _ => Origin::Unbound,
+        }
+    }
+
+    fn accept(self, record: &Arc<Record>, lineage: Option<&LineageRecord>, answer: Answer, now: Timestamp) -> Step {
         let connection = self.connection;
         let policy = &connection.server.policy;
         let renewed = self.renewal(record, now).and_then(|renewal| {
@@ -177,7 +201,8 @@ impl AwaitProofKeys<'_> {
             successor,
         };
         let nothing = change.counter.is_none() && !change.confirm && change.successor.is_none();
-        let pending = AwaitUse { record: record.clone(), renewal, answer, now };
+        let pending =
+            AwaitUse { record: record.clone(), strength: self.strength(record, lineage), renewal, answer, now };
         if nothing {
             return Step::Done(pending.success(None));
         }
@@ -187,8 +212,7 @@ impl AwaitProofKeys<'_> {
     /// The fresh input of a renewal, when one is near enough and the channel has one.
     fn renewal(&self, record: &Record, now: Timestamp) -> Option<Renewal> {
         let connection = self.connection;
-        let due = now.seconds_until(record.expires) < connection.server.policy.renew_within.as_secs();
-        if !due {
+        if record.superseded || !connection.server.policy.renews(record.origin, record.expires, now) {
             return None;
         }
         if connection.facts.exporter_is_private().is_ok() {
@@ -224,6 +248,7 @@ impl Answer {
 #[derive(Debug)]
 pub(crate) struct AwaitUse {
     record: Arc<Record>,
+    strength: Origin,
     renewal: Option<Renewal>,
     answer: Answer,
     now: Timestamp,
@@ -255,6 +280,7 @@ impl AwaitUse {
                 device: record.device,
                 origin: record.origin,
                 full_login: record.full_login,
+                strength: self.strength,
             }),
         }
     }

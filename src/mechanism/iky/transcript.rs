@@ -1,5 +1,8 @@
 //! What a proof and its answer cover.
 
+use zeroize::Zeroizing;
+
+use super::message::MAX_MESSAGE;
 use crate::assertion::{Pin, Service, signing_key};
 use crate::channel::{ChannelFacts, Lineage};
 use crate::crypto::{Absorb, Secret, constant_time_eq, hash, mac};
@@ -46,6 +49,13 @@ impl<'a> Transcript<'a> {
         to.lp(self.covered);
     }
 
+    /// `T` in one piece, for a signature. It holds the lineage, so it is wiped, and never grown.
+    fn assembled(&self) -> Zeroizing<Vec<u8>> {
+        let mut octets = Zeroizing::new(Vec::with_capacity(MAX_MESSAGE + 512));
+        self.feed(&mut *octets);
+        octets
+    }
+
     /// `H(T)`
     pub(crate) fn digest(&self) -> Secret {
         hash(self.pin.hash(), |context| self.feed(context))
@@ -54,8 +64,7 @@ impl<'a> Transcript<'a> {
     /// `ClientKey XOR HMAC(StoredKey, T)`, or `Sign(client signing key, T)`.
     pub(crate) fn prove(&self, client_key: &Secret) -> Option<Secret> {
         if self.pin.signs() {
-            let mut signed = Vec::with_capacity(512);
-            self.feed(&mut signed);
+            let signed = self.assembled();
             return Secret::new(signing_key(client_key)?.sign(&signed).as_ref());
         }
         let stored_key = hash(self.pin.hash(), |context| context.absorb(client_key.as_ref()));
@@ -66,8 +75,7 @@ impl<'a> Transcript<'a> {
     /// Whether `proof` is that of the client whose key `stored_key` stands for; compares in constant time.
     pub(crate) fn verify(&self, stored_key: &Secret, proof: &Secret) -> bool {
         if self.pin.signs() {
-            let mut signed = Vec::with_capacity(512);
-            self.feed(&mut signed);
+            let signed = self.assembled();
             let key = ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, stored_key.as_ref());
             return key.verify(&signed, proof.as_ref()).is_ok();
         }

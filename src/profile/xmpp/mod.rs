@@ -68,7 +68,7 @@ pub enum ClientElement {
     Auth(Request),
     /// `<response/>` to a challenge: the client's message, where it did not come at once.
     Response(Response),
-    /// `<abort/>`: the answer is a failure with [`Verdict::Malformed`](super::Verdict::Malformed).
+    /// `<abort/>`: the answer is a failure with [`Answer::Malformed`](super::Answer::Malformed).
     Abort(Version),
     /// Nothing of SASL: the stack's.
     Other,
@@ -95,7 +95,7 @@ impl ClientElement {
     ///
     /// # Errors
     /// [`ProfileError`] for what is no element, or one of SASL with something wrong in it; the answer to that is
-    /// [`Failure`] with [`Verdict::Malformed`](super::Verdict::Malformed).
+    /// [`Failure`] with [`Answer::Malformed`](super::Answer::Malformed).
     pub fn parse(octets: &[u8]) -> Result<Self, ProfileError> {
         let element = element::parse(octets)?;
         let Some(version) = Version::of(&element) else { return Ok(Self::Other) };

@@ -11,7 +11,7 @@ use super::{Resume, Version};
 use crate::crypto::constant_time_eq;
 use crate::mechanism::Outcome;
 use crate::profile::flight::Length;
-use crate::profile::{MechanismName, ProfileError, Verdict};
+use crate::profile::{Answer, MechanismName, ProfileError};
 
 /// `<success/>`: the server's message, and what was done in the same go.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub struct GrantedAssertion {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Failure {
     /// What the condition says.
-    pub verdict: Verdict,
+    pub verdict: Answer,
     /// The server's message, from `<iky xmlns='urn:ietf:params:xml:ns:iky'/>`.
     pub message: Option<Bytes>,
 }
@@ -199,7 +199,7 @@ impl Failure {
     pub(super) fn from_element(element: &Element) -> Result<Self, ProfileError> {
         let condition = element.children().find(|child| child.has_ns(SASL1) && child.name() != "text");
         let message = element.get_child("iky", IKY).map(element::data).transpose()?;
-        let verdict = Verdict::from_xmpp(condition.map(Element::name).unwrap_or_default());
+        let verdict = Answer::from_xmpp(condition.map(Element::name).unwrap_or_default());
         Ok(Self { verdict, message: message.map(Bytes::from) })
     }
 }

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::accounts::{Account, Accounts, Known, Predecessor};
-use crate::assertion::{AssertionId, CannotDerive, ClientAssertion, FullLogin, Pin, Scope};
+use crate::assertion::{AssertionId, CannotDerive, ClientAssertion, FullLogin, Pin, Policy, Scope};
 use crate::channel::{ChannelFacts, Exporter};
 use crate::crypto::Redacted;
 use crate::mechanism::{NextStep, Outcome, external, iky};
@@ -19,6 +19,7 @@ pub struct Connection<'a> {
     predecessor: Option<Predecessor>,
     offered: Option<Vec<Box<str>>>,
     tried: Vec<Tried>,
+    abandoned: bool,
     family: Option<AssertionId>,
     successes: u32,
 }
@@ -39,6 +40,8 @@ pub enum Plan {
     FullLogin,
     /// Close, and connect again without resuming a TLS session: a session that was not recognised gets no password.
     FullHandshake,
+    /// Close: whoever answers here could not show that it is the server.
+    Abandon,
 }
 
 /// An attempt to be recognised. The fallback, should it fail, is what [`Connection::settle`] says.
@@ -108,6 +111,7 @@ impl<'a> Connection<'a> {
             predecessor: None,
             offered: None,
             tried: Vec::new(),
+            abandoned: false,
             family: None,
             successes: 0,
         }
@@ -151,6 +155,9 @@ impl<'a> Connection<'a> {
     /// EXTERNAL where the server already said "I know you" to this very session; else IKY with the newest assertion that the
     /// server lists its mechanism for; else a full login. Nothing is tried twice on one connection.
     pub fn plan(&mut self, now: Timestamp) -> Plan {
+        if self.abandoned {
+            return Plan::Abandon;
+        }
         let attempt = self.external().or_else(|| self.iky(now));
         match attempt {
             Some(attempt) => Plan::Known(attempt),
@@ -234,7 +241,7 @@ impl<'a> Connection<'a> {
             Ok(answer) => {
                 self.successes += 1;
                 self.family = Some(family);
-                known.worked(&id, answer);
+                known.worked(&id, answer, &self.accounts.policy, now);
                 Settled::LoggedIn
             }
             Err(refused) => {
@@ -247,10 +254,9 @@ impl<'a> Connection<'a> {
                     refused => refused,
                 };
                 let next = refused.next_step(&self.facts);
-                let older = known
-                    .assertions
-                    .iter()
-                    .any(|held| *held.family() == family && !self.tried.contains(&Tried::Iky(*held.id())));
+                self.abandoned |= next == NextStep::Abandon;
+                let untried = |held: &ClientAssertion| !self.tried.contains(&Tried::Iky(*held.id()));
+                let older = known.assertions.iter().any(untried);
                 match next {
                     NextStep::FullLogin | NextStep::FullHandshake if older => Settled::Failed(NextStep::TryPredecessor),
                     next => Settled::Failed(next),
@@ -286,7 +292,10 @@ impl<'a> Connection<'a> {
             let known = all.entry(account).or_default();
             known.offered.retain(|name| **name != *pin.name());
             known.offered.push(pin.name().into());
-            known.assertions = vec![assertion];
+            // Beside one that works there: whether that server makes the client known too is its configuration.
+            let first = known.assertions.first().map(|held| held.family);
+            known.assertions.retain(|held| Some(held.family) == first);
+            known.assertions.push(assertion);
         }
         let listed = |pin: &&Pin| self.lists(pin.name()) && pin.check_channel(&self.facts).is_ok();
         let Some(&pin) = self.accounts.preferred.iter().find(listed) else { return Ok(false) };
@@ -332,15 +341,21 @@ impl<'a> Connection<'a> {
 impl Known {
     /// An assertion worked: what it succeeded is not needed any more, nor is another successor of the same one. A new successor
     /// is kept beside it until that has worked in its turn.
-    fn worked(&mut self, id: &AssertionId, answer: iky::Known) {
+    fn worked(&mut self, id: &AssertionId, answer: iky::Known, policy: &Policy, now: Timestamp) {
         let Some(used) = self.assertions.iter_mut().find(|held| held.id() == id) else { return };
-        if let (Some(expires), None) = (answer.expires, &answer.successor) {
-            used.expires = expires;
+        // The server's word, and this end's own rules: the stricter one decides.
+        let own = policy.expiry(used.origin, used.full_login, now).unwrap_or(now);
+        let end = answer.expires.map_or(own, |expires| expires.min(own));
+        if answer.successor.is_none() {
+            used.expires = end;
         }
+        let family = used.family;
         if let Some(parent) = used.renews.take() {
             self.assertions.retain(|held| *held.id() != parent && held.renews != Some(parent));
         }
-        let Some(successor) = answer.successor else { return };
+        self.assertions.retain(|held| held.family == family);
+        let Some(mut successor) = answer.successor else { return };
+        successor.expires = end;
         let waiting = |held: &ClientAssertion| held.renews == Some(*id);
         if self.assertions.iter().filter(|held| waiting(held)).count() >= MAX_PENDING_SUCCESSORS {
             if let Some(oldest) = self.assertions.iter().position(waiting) {

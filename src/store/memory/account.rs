@@ -13,6 +13,8 @@ use crate::time::Timestamp;
 /// One account. Its lock is what makes a commit one step.
 pub(super) struct Account {
     identity: Arc<str>,
+    /// When all or all but one of its clients were revoked last.
+    revoked_at: Option<Timestamp>,
     clients: Vec<Client>,
     /// It is leaving the index: whoever still holds it has to look again.
     pub(super) dropped: bool,
@@ -41,6 +43,13 @@ pub(super) struct Removed {
     pub(super) emptied: Option<Arc<str>>,
 }
 
+/// What came to an account, to go into the indices, and what left it.
+#[derive(Default)]
+pub(super) struct Added {
+    pub(super) records: Vec<AssertionId>,
+    pub(super) removed: Removed,
+}
+
 impl Removed {
     pub(super) fn append(&mut self, mut other: Self) {
         self.records.append(&mut other.records);
@@ -67,7 +76,7 @@ impl Client {
 
 impl Account {
     pub(super) fn new(identity: Arc<str>) -> Self {
-        Self { identity, clients: Vec::new(), dropped: false }
+        Self { identity, revoked_at: None, clients: Vec::new(), dropped: false }
     }
 
     pub(super) fn record(&self, id: &AssertionId) -> Option<Arc<Record>> {
@@ -83,6 +92,7 @@ impl Account {
     /// Feeds all that is kept of the account, in the order in which it is kept.
     pub(super) fn feed(&self, to: &mut impl Absorb) {
         to.lp(self.identity.as_bytes());
+        to.lp(format!("{:?}", self.revoked_at).as_bytes());
         for client in &self.clients {
             to.lp(format!("{:?} {}", client.device, client.revoked).as_bytes());
             for Stored { record, window } in &client.records {
@@ -98,80 +108,91 @@ impl Account {
         }
     }
 
-    pub(super) fn identity(&self) -> Arc<str> {
-        self.identity.clone()
+    pub(super) fn identity(&self) -> &Arc<str> {
+        &self.identity
     }
 
-    pub(super) fn is_revoked(&self, device: DeviceId) -> bool {
-        self.clients.iter().any(|client| client.device.id == device && client.revoked)
-    }
-
-    /// A client that logged in fully, with its records; the client used least lately makes room where the account has too many.
-    pub(super) fn add_device(&mut self, records: &[Record], now: Timestamp, capacity: &Capacity) -> Removed {
-        let mut removed = Removed::default();
-        for record in records {
-            let client = self.client(record.device, now, capacity, &mut removed, |id| Device {
-                id,
-                created: record.full_login,
-                last_used: record.full_login,
-                origin: record.origin,
-                service: record.scope.service.clone(),
-            });
-            client.records.push(Stored { record: Arc::new(record.clone()), window: Window::default() });
+    /// A client that logged in fully: its records, and its connection's lineage. The client needed least makes room where the
+    /// account has too many. What is there already from the same commit is not added twice.
+    pub(super) fn add_client(
+        &mut self,
+        records: &[Record],
+        link: Option<&Link>,
+        now: Timestamp,
+        capacity: &Capacity,
+    ) -> Result<Added, Committed> {
+        let (id, full_login, origin, service) = match (records.first(), link) {
+            (Some(record), _) => (record.device, record.full_login, record.origin, &record.scope.service),
+            (None, Some(Link { lineage, .. })) => {
+                (lineage.device, lineage.full_login, lineage.origin, &lineage.scope.service)
+            }
+            (None, None) => return Ok(Added::default()),
+        };
+        if self.revoked_at.is_some_and(|at| full_login <= at) {
+            return Err(Committed::Gone);
         }
-        removed
+        let mut added = Added::default();
+        // Another login under the same id is another client.
+        if let Some(at) = self.position(id) {
+            if self.clients[at].device.created != full_login {
+                added.removed.client(self.clients.remove(at));
+            } else if self.clients[at].revoked {
+                return Err(Committed::Gone);
+            }
+        }
+        if self.position(id).is_none() {
+            self.drop_expired(now, &mut added.removed);
+            while self.clients.len() >= capacity.devices_per_account.max(1) {
+                match self.least_needed() {
+                    Some(at) => added.removed.client(self.clients.remove(at)),
+                    None => break,
+                }
+            }
+            let device = Device { id, created: full_login, last_used: full_login, origin, service: service.clone() };
+            self.clients.push(Client { device, revoked: false, records: Vec::new(), lineages: VecDeque::new() });
+        }
+        if let Some(client) = self.clients.iter_mut().find(|client| client.device.id == id) {
+            for record in records {
+                if client.records.iter().all(|stored| stored.record.id != record.id) {
+                    client.records.push(Stored { record: Arc::new(record.clone()), window: Window::default() });
+                    added.records.push(record.id);
+                }
+            }
+        }
+        if let Some(link) = link {
+            added.removed.append(self.link(link, capacity, full_login)?);
+        }
+        Ok(added)
     }
 
-    /// A connection of a client, for those that resume it.
-    pub(super) fn link(&mut self, link: &Link, now: Timestamp, capacity: &Capacity) -> Removed {
+    /// A connection of a client that is known, for those that resume it.
+    pub(super) fn link(&mut self, link: &Link, capacity: &Capacity, now: Timestamp) -> Result<Removed, Committed> {
+        let at = self.position(link.lineage.device).ok_or(Committed::Gone)?;
+        // Under the lock once more: it may have become shared in this moment.
+        let before = link.predecessor.and_then(|handle| self.lineage(&handle));
+        let mut lineage = link.lineage.clone();
+        lineage.shared |= before.is_some_and(|before| before.shared);
+        if self.clients[at].revoked {
+            return Err(Committed::Gone);
+        }
         let mut removed = Removed::default();
-        let lineage = &link.lineage;
-        let client = self.client(lineage.device, now, capacity, &mut removed, |id| Device {
-            id,
-            created: lineage.full_login,
-            last_used: lineage.full_login,
-            origin: lineage.origin,
-            service: lineage.scope.service.clone(),
-        });
+        for client in &mut self.clients {
+            let before = client.lineages.len();
+            client.lineages.retain(|(handle, _)| *handle != link.handle);
+            // It stays in the index, under the new lineage.
+            removed.replaced += before - client.lineages.len();
+        }
+        let client = &mut self.clients[at];
         client.device.last_used = client.device.last_used.max(now);
-        if let Some(known) = client.lineages.iter_mut().find(|(handle, _)| *handle == link.handle) {
-            known.1 = Arc::new(lineage.clone());
-            removed.replaced += 1;
-            return removed;
-        }
-        client.lineages.push_back((link.handle, Arc::new(lineage.clone())));
+        client.lineages.push_back((link.handle, Arc::new(lineage)));
         while client.lineages.len() > capacity.lineages_per_device.max(1) {
             removed.lineages.extend(client.lineages.pop_front().map(|(handle, _)| handle));
         }
-        removed
+        Ok(removed)
     }
 
-    /// The client of this id, made where there is none.
-    fn client(
-        &mut self,
-        id: DeviceId,
-        now: Timestamp,
-        capacity: &Capacity,
-        removed: &mut Removed,
-        make: impl FnOnce(DeviceId) -> Device,
-    ) -> &mut Client {
-        let at = match self.clients.iter().position(|client| client.device.id == id) {
-            Some(at) => at,
-            None => {
-                self.drop_expired(now, removed);
-                while self.clients.len() >= capacity.devices_per_account.max(1) {
-                    match self.least_needed() {
-                        Some(at) => removed.client(self.clients.remove(at)),
-                        None => break,
-                    }
-                }
-                let client =
-                    Client { device: make(id), revoked: false, records: Vec::new(), lineages: VecDeque::new() };
-                self.clients.push(client);
-                self.clients.len() - 1
-            }
-        };
-        &mut self.clients[at]
+    fn position(&self, id: DeviceId) -> Option<usize> {
+        self.clients.iter().position(|client| client.device.id == id)
     }
 
     /// Which client goes first: one that was never used again, then the one used least lately.
@@ -180,11 +201,17 @@ impl Account {
         self.clients.iter().enumerate().min_by_key(|(_, client)| order(client)).map(|(at, _)| at)
     }
 
-    /// Gives up own clients until `wanted` records are free, when the whole store is full.
+    /// Gives up clients that were never used again, until `wanted` records are free, when the whole store is full; none at all
+    /// where they would not do.
     pub(super) fn make_room(&mut self, wanted: usize) -> Removed {
+        let spare = |client: &Client| client.was_never_used() || client.revoked;
         let mut removed = Removed::default();
+        if self.clients.iter().filter(|client| spare(client)).map(|client| client.records.len()).sum::<usize>() < wanted
+        {
+            return removed;
+        }
         while removed.records.len() < wanted {
-            match self.least_needed() {
+            match self.clients.iter().position(spare) {
                 Some(at) => removed.client(self.clients.remove(at)),
                 None => break,
             }
@@ -202,12 +229,7 @@ impl Account {
     }
 
     /// The use of an assertion, as a whole or not at all. `room` says whether a successor may be added.
-    pub(super) fn apply(
-        &mut self,
-        change: &Use,
-        room: bool,
-        now: Timestamp,
-    ) -> Result<(Committed, Removed), Committed> {
+    pub(super) fn apply(&mut self, change: &Use, room: bool, now: Timestamp) -> Result<(Committed, Added), Committed> {
         let holds = |client: &&mut Client| client.records.iter().any(|stored| stored.record.id == change.assertion);
         let client = self.clients.iter_mut().find(holds).ok_or(Committed::Gone)?;
         let records = &mut client.records;
@@ -220,32 +242,35 @@ impl Account {
         }
         client.device.last_used = client.device.last_used.max(now);
 
-        let mut removed = Removed::default();
+        let mut added = Added::default();
+        let removed = &mut added.removed;
         if change.confirm && used.record.unused_until.is_some() {
             Arc::make_mut(&mut used.record).unused_until = None;
             let used = used.record.clone();
-            confirm(records, &used, change.predecessor_until, &mut removed);
+            confirm(records, &used, change.predecessor_until, removed);
         }
         records.retain(|stored| {
             let kept = stored.record.id == change.assertion || now < stored.record.expires();
             keep(kept, stored.record.id, &mut removed.records)
         });
-        let committed = match &change.successor {
-            Some(successor) if room && room_for_successor(records, successor, change, now, &mut removed) => {
-                records.push(Stored { record: Arc::new(successor.as_ref().clone()), window: Window::default() });
-                Committed::Done
-            }
-            Some(_) => Committed::WithoutSuccessor,
-            None => Committed::Done,
-        };
-        Ok((committed, removed))
+        let Some(successor) = &change.successor else { return Ok((Committed::Done, added)) };
+        if records.iter().any(|stored| stored.record.id == successor.id) {
+            // The same message once more on the same connection: the same successor.
+            return Ok((Committed::Done, added));
+        }
+        if !room || !room_for_successor(records, successor, change, now, removed) {
+            return Ok((Committed::WithoutSuccessor, added));
+        }
+        records.push(Stored { record: Arc::new(successor.as_ref().clone()), window: Window::default() });
+        added.records.push(successor.id);
+        Ok((Committed::Done, added))
     }
 
-    /// Marks every lineage of the client that `handle` belongs to as shared by two identities.
-    pub(super) fn share(&mut self, handle: &Handle) {
-        let holds = |client: &&mut Client| client.lineages.iter().any(|(known, _)| known == handle);
-        if let Some(client) = self.clients.iter_mut().find(holds) {
-            client.lineages.iter_mut().for_each(|(_, lineage)| Arc::make_mut(lineage).shared = true);
+    /// Marks every lineage of the account as shared: another identity authenticated on a session of it. Which of its other sessions
+    /// come from that one isn't known any more, and a full handshake is all that it costs.
+    pub(super) fn share(&mut self) {
+        for (_, lineage) in self.clients.iter_mut().flat_map(|client| &mut client.lineages) {
+            Arc::make_mut(lineage).shared = true;
         }
     }
 
@@ -269,10 +294,14 @@ impl Account {
             Revoke::AllBut(id) => client.device.id != id,
             Revoke::All => true,
         };
+        if which_is_account(which) {
+            self.revoked_at = Some(self.revoked_at.map_or(now, |at| at.max(now)));
+        }
         let mut count = 0;
-        for client in self.clients.iter_mut().filter(meant).filter(|client| !client.revoked) {
-            let live = client.records.iter().any(|stored| now < stored.record.expires())
-                || client.lineages.iter().any(|(_, lineage)| now < lineage.expires);
+        for client in self.clients.iter_mut().filter(meant) {
+            let live = !client.revoked
+                && (client.records.iter().any(|stored| now < stored.record.expires())
+                    || client.lineages.iter().any(|(_, lineage)| now < lineage.expires));
             count += usize::from(live);
             client.revoked = true;
             client.records.iter_mut().for_each(|stored| Arc::make_mut(&mut stored.record).revoked = true);
@@ -284,7 +313,8 @@ impl Account {
     pub(super) fn remove_expired(&mut self, now: Timestamp) -> Removed {
         let mut removed = Removed::default();
         self.drop_expired(now, &mut removed);
-        if self.clients.is_empty() {
+        let remembers = self.revoked_at.is_some_and(|at| at.seconds_until(now) < REVOCATION_KEPT);
+        if self.clients.is_empty() && !remembers {
             self.dropped = true;
             removed.emptied = Some(self.identity.clone());
         }
@@ -300,6 +330,13 @@ impl Account {
     }
 }
 
+/// How long an account's revocation outlasts its clients, in seconds: a login that began before it is over by then.
+const REVOCATION_KEPT: u64 = 24 * 60 * 60;
+
+const fn which_is_account(which: Revoke) -> bool {
+    matches!(which, Revoke::All | Revoke::AllBut(_))
+}
+
 fn keep<T>(keep: bool, name: T, removed: &mut Vec<T>) -> bool {
     if !keep {
         removed.push(name);
@@ -313,6 +350,7 @@ fn confirm(records: &mut Vec<Stored>, used: &Record, predecessor_until: Timestam
         if used.renews == Some(stored.record.id) {
             let predecessor = Arc::make_mut(&mut stored.record);
             predecessor.expires = predecessor.expires.min(predecessor_until);
+            predecessor.superseded = true;
         }
     }
     records.retain(|stored| {

@@ -64,6 +64,12 @@ impl<K: Hash + Eq + Clone, V: Clone> Index<K, V> {
         })
     }
 
+    /// A copy of the values of one shard; the parts go round.
+    pub(super) fn part(&self, part: usize) -> Vec<V> {
+        let shard = self.shards.get(part % SHARDS).map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner));
+        shard.map(|shard| shard.values().cloned().collect()).unwrap_or_default()
+    }
+
     fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> Option<&RwLock<HashMap<K, V, RandomState>>> {
         // The map uses the low bits and the top seven; these are from the middle.
         self.shards.get((self.hasher.hash_one(key) >> 32) as usize % SHARDS)

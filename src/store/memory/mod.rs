@@ -4,10 +4,10 @@ mod account;
 mod index;
 
 use core::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use self::account::{Account, Removed};
+use self::account::{Account, Added, Removed};
 use self::index::Index;
 use super::{Commit, Committed, Device, Found, Link, Lookup, Remember, Revoke, Store, Unavailable, Use};
 use crate::assertion::{AssertionId, Scope};
@@ -46,13 +46,10 @@ pub struct MemoryStore {
     handles: Index<Handle, Cell>,
     records: AtomicUsize,
     lineages: AtomicUsize,
-    swept: AtomicU64,
+    swept: AtomicUsize,
 }
 
 type Cell = Arc<Mutex<Account>>;
-
-/// How often a full store looks for what expired, in seconds.
-const SWEEP_EVERY: u64 = 60;
 
 impl MemoryStore {
     /// An empty store of this capacity.
@@ -64,7 +61,7 @@ impl MemoryStore {
             handles: Index::new(),
             records: AtomicUsize::new(0),
             lineages: AtomicUsize::new(0),
-            swept: AtomicU64::new(0),
+            swept: AtomicUsize::new(0),
         }
     }
 
@@ -80,16 +77,13 @@ impl MemoryStore {
 
     /// Forgets what expired. A full store does it by itself; call it now and then to give memory back earlier.
     pub fn sweep(&self, now: Timestamp) {
-        for cell in self.accounts.values() {
-            let removed = lock(&cell).remove_expired(now);
-            self.forget(&cell, removed);
-        }
+        self.sweep_these(self.accounts.values(), now);
     }
 
     /// A hash over everything in it, for tests that have to see that nothing changed.
     pub(crate) fn fingerprint(&self) -> [u8; 32] {
         let mut cells: Vec<(Arc<str>, Cell)> = Vec::new();
-        cells.extend(self.accounts.values().map(|cell| (lock(&cell).identity(), cell.clone())));
+        cells.extend(self.accounts.values().map(|cell| (lock(&cell).identity().clone(), cell.clone())));
         cells.sort_by(|(a, _), (b, _)| a.cmp(b));
         let digest = hash(Hash::Sha256, |context| cells.iter().for_each(|(_, cell)| lock(cell).feed(context)));
         let mut out = [0; 32];
@@ -137,12 +131,22 @@ impl MemoryStore {
         if take() {
             return true;
         }
-        let last = self.swept.load(Ordering::Relaxed);
-        let due = now.as_secs() >= last.saturating_add(SWEEP_EVERY);
-        if due && self.swept.compare_exchange(last, now.as_secs(), Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            self.sweep(now);
-        }
+        // A part of the accounts at a time, so that nobody's login pays for all of them.
+        let part = self.swept.fetch_add(1, Ordering::Relaxed);
+        self.sweep_these(self.accounts.part(part), now);
         take()
+    }
+
+    fn sweep_these(&self, cells: impl IntoIterator<Item = Cell>, now: Timestamp) {
+        for cell in cells {
+            self.prune(&cell, now);
+        }
+    }
+
+    /// Drops what expired of an account, and the account when nothing is left of it.
+    fn prune(&self, cell: &Cell, now: Timestamp) {
+        let removed = lock(cell).remove_expired(now);
+        self.forget(cell, removed);
     }
 
     fn remember(&self, remember: &Remember, now: Timestamp) -> Committed {
@@ -151,95 +155,118 @@ impl MemoryStore {
             (None, Some(link)) => &link.lineage.identity,
             (None, None) => return Committed::Done,
         };
-        remember.link.iter().for_each(|link| self.share(link));
+        let link = remember.link.as_ref().map(|link| self.compared(link));
         let count = remember.records.len();
         if !self.reserve(&self.records, self.capacity.records, count, now) {
-            // Only this account's own unused or least lately used client may go for it.
-            let removed = self.with_account(identity, |cell, account| (cell.clone(), account.make_room(count)));
-            self.forget(&removed.0, removed.1);
+            // Only clients of this very account that were never used may go for it.
+            let (cell, removed) = self.with_account(identity, |cell, account| (cell.clone(), account.make_room(count)));
+            self.forget(&cell, removed);
             if !self.reserve(&self.records, self.capacity.records, count, now) {
-                let emptied = lock(&removed.0).remove_expired(now);
-                self.forget(&removed.0, emptied);
+                self.prune(&cell, now);
                 return Committed::Full;
             }
         }
-        let linked = remember.link.is_some() && self.reserve(&self.lineages, self.capacity.lineages, 1, now);
-        let link = remember.link.as_ref().filter(|_| linked);
-        let (cell, removed) = self.with_account(identity, |cell, account| {
-            let mut removed = account.add_device(&remember.records, now, &self.capacity);
-            if let Some(link) = link {
-                removed.append(account.link(link, now, &self.capacity));
-                self.handles.insert(link.handle, cell.clone());
+        let linked = link.is_some() && self.reserve(&self.lineages, self.capacity.lineages, 1, now);
+        let link = link.filter(|_| linked);
+        let (cell, added) = self.with_account(identity, |cell, account| {
+            let added = account.add_client(&remember.records, link.as_ref(), now, &self.capacity);
+            if let Ok(added) = &added {
+                self.index(cell, &added.records, link.as_ref().map(|link| link.handle));
             }
-            for record in &remember.records {
-                self.assertions.insert(record.id, cell.clone());
-            }
-            (cell.clone(), removed)
+            (cell.clone(), added)
         });
-        self.forget(&cell, removed);
-        Committed::Done
+        match added {
+            Ok(added) => {
+                self.records.fetch_sub(count - added.records.len().min(count), Ordering::Relaxed);
+                self.forget(&cell, added.removed);
+                Committed::Done
+            }
+            Err(refused) => {
+                self.records.fetch_sub(count, Ordering::Relaxed);
+                self.lineages.fetch_sub(usize::from(linked), Ordering::Relaxed);
+                self.prune(&cell, now);
+                refused
+            }
+        }
+    }
+
+    /// Makes records and a lineage findable; called under the account's lock.
+    fn index(&self, cell: &Cell, records: &[AssertionId], handle: Option<Handle>) {
+        for id in records {
+            self.assertions.insert(*id, cell.clone());
+        }
+        if let Some(handle) = handle {
+            self.handles.insert(handle, cell.clone());
+        }
     }
 
     fn apply(&self, change: &Use, now: Timestamp) -> Committed {
         let Some(cell) = self.assertions.get(&change.assertion) else { return Committed::Gone };
         let room = change.successor.is_none() || self.reserve(&self.records, self.capacity.records, 1, now);
+        let reserved = usize::from(change.successor.is_some() && room);
         let applied = {
             let mut account = lock(&cell);
             let applied = account.apply(change, room, now);
-            if let (Ok((Committed::Done, _)), Some(successor)) = (&applied, &change.successor) {
-                self.assertions.insert(successor.id, cell.clone());
+            if let Ok((_, added)) = &applied {
+                self.index(&cell, &added.records, None);
             }
             applied
         };
-        let reserved = usize::from(change.successor.is_some() && room);
-        match applied {
-            Err(refused) => {
-                self.records.fetch_sub(reserved, Ordering::Relaxed);
-                refused
-            }
-            Ok((committed, removed)) => {
-                if committed == Committed::WithoutSuccessor {
-                    self.records.fetch_sub(reserved, Ordering::Relaxed);
-                }
-                self.forget(&cell, removed);
-                committed
-            }
-        }
+        let (committed, added) = match applied {
+            Ok((committed, added)) => (committed, added),
+            Err(refused) => (refused, Added::default()),
+        };
+        self.records.fetch_sub(reserved - added.records.len().min(reserved), Ordering::Relaxed);
+        self.forget(&cell, added.removed);
+        committed
     }
 
-    fn share(&self, link: &Link) {
-        for handle in &link.shares {
-            if let Some(cell) = self.handles.get(handle) {
-                lock(&cell).share(handle);
+    /// The link, and whether its session is another identity's too, as far as is known here.
+    fn compared(&self, link: &Link) -> Link {
+        let mut link = link.clone();
+        for handle in [Some(link.handle), link.predecessor].into_iter().flatten() {
+            let Some(cell) = self.handles.get(&handle) else { continue };
+            let mut account = lock(&cell);
+            if *account.identity() != link.lineage.identity {
+                account.share();
+                link.lineage.shared = true;
             }
+            link.lineage.shared |= account.lineage(&handle).is_some_and(|lineage| lineage.shared);
         }
+        link
     }
 
     fn link(&self, link: &Link, now: Timestamp) -> Committed {
-        self.share(link);
+        let link = &self.compared(link);
+        let (identity, device) = (&link.lineage.identity, link.lineage.device);
         if !self.reserve(&self.lineages, self.capacity.lineages, 1, now) {
             // Only the client's own oldest session may go for it.
-            let (cell, removed) = self.with_account(&link.lineage.identity, |cell, account| {
-                (cell.clone(), account.give_up_lineage(link.lineage.device))
-            });
+            let (cell, removed) =
+                self.with_account(identity, |cell, account| (cell.clone(), account.give_up_lineage(device)));
             self.forget(&cell, removed);
             if !self.reserve(&self.lineages, self.capacity.lineages, 1, now) {
+                self.prune(&cell, now);
                 return Committed::Full;
             }
         }
-        let (cell, linked, removed) = self.with_account(&link.lineage.identity, |cell, account| {
-            if account.is_revoked(link.lineage.device) {
-                return (cell.clone(), false, Removed::default());
+        let (cell, linked) = self.with_account(identity, |cell, account| {
+            let linked = account.link(link, &self.capacity, now);
+            if linked.is_ok() {
+                self.index(cell, &[], Some(link.handle));
             }
-            self.handles.insert(link.handle, cell.clone());
-            (cell.clone(), true, account.link(link, now, &self.capacity))
+            (cell.clone(), linked)
         });
-        if !linked {
-            self.lineages.fetch_sub(1, Ordering::Relaxed);
-            return Committed::Gone;
+        match linked {
+            Ok(removed) => {
+                self.forget(&cell, removed);
+                Committed::Done
+            }
+            Err(refused) => {
+                self.lineages.fetch_sub(1, Ordering::Relaxed);
+                self.prune(&cell, now);
+                refused
+            }
         }
-        self.forget(&cell, removed);
-        Committed::Done
     }
 }
 
