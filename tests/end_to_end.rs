@@ -182,6 +182,8 @@ fn a_proof_that_is_not_bound_needs_the_session() {
         assert_eq!(world.log_in("alice", true, "EXTERNAL"), Came::In(pin.name()));
         let refused = Came::ToNothing(Outcome::FullAuthenticationDue, NextStep::FullLogin);
         assert_eq!(world.log_in("alice", false, ""), refused);
+        assert_eq!(world.log_in("alice", true, "EXTERNAL"), refused, "its sessions were dropped after that");
+        world.accounts.forget(&account("alice"));
         assert_eq!(world.log_in("alice", false, ""), Came::Fully);
 
         let mut policy = Policy::default();
