@@ -52,6 +52,16 @@ pub mod internal {
         store.fingerprint()
     }
 
+    /// Whether these octets are a message of an IKY client, whatever it says.
+    pub fn is_initiator_message(pin: crate::assertion::Pin, message: &[u8]) -> bool {
+        crate::mechanism::iky::is_initiator_message(pin, message)
+    }
+
+    /// Whether these octets are a message of an IKY server, whatever it says.
+    pub fn is_responder_message(pin: crate::assertion::Pin, message: &[u8]) -> bool {
+        crate::mechanism::iky::is_responder_message(pin, message)
+    }
+
     /// A lineage of no octets, as a client would mix in that claims one and has none.
     pub fn empty_lineage() -> Lineage {
         Lineage::empty()

@@ -15,3 +15,11 @@ mod transcript;
 pub use client::{CannotStart, Client, Known, Refused, Start};
 pub use message::{MAX_MESSAGE, Malformed};
 pub(super) use server::{AwaitProofKeys, AwaitUse, receive, unsigned};
+
+pub(crate) fn is_initiator_message(pin: crate::assertion::Pin, message: &[u8]) -> bool {
+    message::InitiatorMessage::parse(pin, message).is_ok()
+}
+
+pub(crate) fn is_responder_message(pin: crate::assertion::Pin, message: &[u8]) -> bool {
+    message::ResponderMessage::parse(pin, message).is_ok()
+}
