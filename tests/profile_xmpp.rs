@@ -398,3 +398,78 @@ fn debug_prints_no_secrets() {
     let printed = format!("{authenticate:?} {:?}", ClientElement::Authenticate(Box::new(authenticate.clone())));
     assert!(!printed.contains("hunter2") && !printed.contains("secret-id"), "{printed}");
 }
+
+/// What a server may send inside its success, and what its author may have put in there: legal XML, and not.
+#[test]
+fn whatever_is_bound_stops_nobody() {
+    for (inside, good) in [
+        ("<bound xmlns='urn:xmpp:bind:0' xmlns:a='b'><a:x xmlns:a='urn:q'/></bound>", true),
+        (
+            "<bound xmlns='urn:xmpp:bind:0'><x xmlns:xml='http://www.w3.org/XML/1998/namespace' xml:lang='en'/></bound>",
+            true,
+        ),
+        ("<bound xmlns='urn:xmpp:bind:0' xmlns:a='urn:a'><x a:y='1' y='2'>t&amp;t</x></bound>", true),
+        ("<bound xmlns='urn:xmpp:bind:0'><x xmlns='http://www.w3.org/2000/xmlns/'/></bound>", false),
+        ("<bound xmlns='urn:xmpp:bind:0'><x xmlns='http://www.w3.org/XML/1998/namespace'/></bound>", false),
+    ] {
+        let success = format!("<success xmlns='urn:xmpp:sasl:2'>{inside}</success>");
+        let (_, mut exchange) = Authenticate::new(iky(), b"hello").start(None).unwrap();
+        assert_eq!(exchange.receive(success.as_bytes()).is_ok(), good, "{inside}");
+        if let Ok(bound) = Bound::parse(inside.as_bytes()) {
+            let _ = Success { bound: Some(bound), ..Success::default() }.to_octets(Version::Sasl2);
+        }
+    }
+}
+
+/// Pieces of XML in any order: a result, and the program goes on.
+#[test]
+fn any_xml_stops_nobody() {
+    const PIECES: [&str; 22] = [
+        "<bound xmlns='urn:xmpp:bind:0'>",
+        "</bound>",
+        "<x>",
+        "</x>",
+        "<a:x xmlns:a='urn:q'>",
+        "</a:x>",
+        "<x xmlns=''>",
+        "<x xmlns:xml='http://www.w3.org/XML/1998/namespace'>",
+        "<x xmlns='http://www.w3.org/2000/xmlns/'>",
+        "<x xml:lang='de'/>",
+        "<x xmlns:xmlns='a'/>",
+        "text",
+        "&lt;",
+        "&#x0;",
+        "&#x85;",
+        "<y a='1' b='2'/>",
+        "<a:y xmlns:a='b' a:c='d'/>",
+        "<x xmlns:a='urn:a' xmlns:b='urn:a' a:q='1' b:q='2'/>",
+        "<![CDATA[x]]>",
+        "<?pi?>",
+        "<additional-data>aGVsbG8=</additional-data>",
+        "<resumed xmlns='urn:xmpp:sm:3' previd='a' h='1'/>",
+    ];
+    let mut state = 88172645463325252u64;
+    let mut below = |n: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % n as u64) as usize
+    };
+    for _ in 0..20_000 {
+        let inside: String = (0..below(9)).map(|_| PIECES[below(PIECES.len())]).collect();
+        for whole in [format!("<success xmlns='urn:xmpp:sasl:2'>{inside}</success>"), inside] {
+            let (_, mut exchange) = Authenticate::new(iky(), b"hello").start(None).unwrap();
+            let _ = exchange.receive(whole.as_bytes());
+            let _ = (ClientElement::parse(whole.as_bytes()), Features::parse(whole.as_bytes()));
+            if let Ok(bound) = Bound::parse(whole.as_bytes()) {
+                let _ = Success { bound: Some(bound), ..Success::default() }.to_octets(Version::Sasl2);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_attribute_stands_once() {
+    let twice = "<authenticate xmlns='urn:xmpp:sasl:2' mechanism='EXTERNAL' mechanism='PLAIN'/>";
+    assert!(ClientElement::parse(twice.as_bytes()).is_err());
+}

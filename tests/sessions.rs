@@ -223,6 +223,34 @@ fn a_second_identity_is_noticed_by_the_store() {
     assert_eq!(external_on(&pair, &Tls::resuming(&tls)), Outcome::Stale);
 }
 
+/// Under TLS 1.2 the session goes on under its first handle, whoever logs in on it.
+#[test]
+fn two_identities_on_a_tls12_session() {
+    let tls12 = || Tls { version12: Some(true), ..Tls::full() };
+    for forgets in [false, true] {
+        let pair = Pair::new(server());
+        let first = tls12();
+        pair.full_login("alice", &first);
+        let second = Tls::resuming(&first);
+        if forgets {
+            let mut connection = Connection::new(&pair.server, second.server());
+            let made = connection.logged_in(login(&bound("bob"), "bob", &pair), &second.exporter());
+            pair.store.commit(&made.commit, pair.now).unwrap();
+        } else {
+            pair.full_login("bob", &second);
+        }
+        assert_eq!(external_on(&pair, &second), Outcome::Stale);
+        assert_eq!(external_on(&pair, &Tls::resuming(&first)), Outcome::Stale);
+    }
+    // The same identity once more is another client: the session is not that one's.
+    let pair = Pair::new(server());
+    let first = tls12();
+    pair.full_login("alice", &first);
+    pair.full_login("alice", &Tls::resuming(&first));
+    assert_ne!(external_on(&pair, &Tls::resuming(&first)), Outcome::Accepted);
+    assert!(accepted(&pair.reconnect("alice", &tls12(), None, EXPR)));
+}
+
 /// The session became shared after this connection asked.
 #[test]
 fn a_session_that_became_shared_meanwhile() {
@@ -357,7 +385,7 @@ fn the_client_asserts_only_on_a_session_that_is_its_own() {
     let tls = Tls::resuming(&first);
     // Resumed, and listed, but the application does not know from whom: no EXTERNAL.
     let mut client = pair.client.connect(&account("alice"), tls.client()).offered(["EXTERNAL"]);
-    assert!(matches!(client.plan(pair.now), Plan::FullLogin));
+    assert!(matches!(client.plan(pair.now), Plan::FullHandshake));
     for spoil in
         [|tls: &mut Tls| tls.resumed = None, |tls: &mut Tls| tls.dhe = false, |tls: &mut Tls| tls.early_data = true]
     {
@@ -373,6 +401,20 @@ fn the_client_asserts_only_on_a_session_that_is_its_own() {
         pair.client.connect(&account("alice"), tls.client()).resumes(Some(other)).offered(EXPR.iter().copied());
     let Plan::Known(attempt) = client.plan(pair.now) else { panic!() };
     assert!(!String::from_utf8_lossy(attempt.message()).contains(",l=1"));
+}
+
+/// Who holds the ticket key can resume the session and list what he likes. He gets no password for it.
+#[test]
+fn a_resumed_session_that_lists_nothing_the_client_is_known_by() {
+    let pair = Pair::new(server());
+    let first = Tls::full();
+    pair.full_login("alice", &first);
+    let before = || Some(pair.predecessor("alice", &first));
+    let mut client = pair.client.connect(&account("alice"), Tls::resuming(&first).client());
+    client = client.resumes(before()).offered(["PLAIN"]);
+    assert!(matches!(client.plan(pair.now), Plan::FullHandshake));
+    let mut client = pair.client.connect(&account("alice"), Tls::full().client()).offered(["PLAIN"]);
+    assert!(matches!(client.plan(pair.now), Plan::FullLogin));
 }
 
 /// Whoever answers there is not the server: no password either.
@@ -466,6 +508,20 @@ fn a_login_from_before_a_revocation_is_not_remembered_after_it() {
         pair.full_login("alice", &Tls::full());
         assert!(accepted(&pair.reconnect("alice", &Tls::full(), None, EXPR)));
     }
+}
+
+/// The account's very first login is under way when its password is changed.
+#[test]
+fn a_revocation_of_an_account_without_clients_is_remembered() {
+    let pair = Pair::new(server());
+    let tls = Tls::full();
+    let mut connection = pair.connection(&tls);
+    let made = connection.logged_in(login(&bound("alice"), "alice", &pair), &tls.exporter());
+    assert_eq!(pair.store.revoke("alice", Revoke::All, later(5)), Ok(0));
+    pair.store.sweep(later(6));
+    assert_eq!(pair.store.commit(&made.commit, later(7)), Ok(Committed::Gone));
+    pair.store.sweep(later(5 + DAY));
+    assert_eq!(fingerprint(&pair.store), fingerprint(&MemoryStore::default()));
 }
 
 #[test]

@@ -35,17 +35,19 @@ pub(crate) async fn serve(service: &Service, tcp: TcpStream, link: &Link) -> Res
     };
     wire.send("header and features", &[header.to_octets()?, features.to_octets()?].concat()).await?;
     let mut full_login = None;
+    let mut logged_in = false;
     loop {
         let Frame::Element(element) = frame(&mut wire, &mut framer).await? else { return Ok(()) };
         match ClientElement::parse(&element)? {
-            ClientElement::Authenticate(login) if service.asks_for_login => {
+            // Once, and not in the midst of another: who has logged in stays who it is.
+            ClientElement::Authenticate(login) if service.asks_for_login && !logged_in && full_login.is_none() => {
                 let Request { mechanism, initial_response } = login.request;
                 let message = initial_response.unwrap_or_default();
                 if mechanism.as_str() == scram::MECHANISM {
                     let message = full_login.insert(service.scram(&connection)?).step(&message)?;
                     wire.send("challenge (server first)", &challenge(Version::Sasl2, &message)?).await?;
                 } else {
-                    recognise(service, &mut wire, &mut connection, mechanism, &message).await?;
+                    logged_in = recognise(service, &mut wire, &mut connection, mechanism, &message).await?;
                 }
             }
             ClientElement::Response(response) => {
@@ -53,6 +55,7 @@ pub(crate) async fn serve(service: &Service, tcp: TcpStream, link: &Link) -> Res
                 let message = scram.step(&response.message)?;
                 let name = scram.who().ok_or("a wrong name or password")?;
                 service.logged_in(&mut connection, &wire, &name)?;
+                logged_in = true;
                 wire.send("success, bound", &success(&name, Some(message))?).await?;
             }
             // No server does this. It is the same command, bind, without a login, to compare with.
@@ -72,18 +75,19 @@ async fn recognise(
     connection: &mut Connection<'_>,
     mechanism: MechanismName,
     message: &[u8],
-) -> Result<(), Fault> {
+) -> Result<bool, Fault> {
     let verdict = service.judge(connection, mechanism, message)?;
     match &verdict.recognised {
         Some(client) => {
             wire.send("success, bound", &success(client.identity(), verdict.message)?).await?;
-            service.recognised(connection, client)
+            service.recognised(connection, client)?;
         }
         None => {
             let failure = Failure::new(verdict.outcome, verdict.message.as_deref());
-            wire.send("failure", &failure.to_octets(Version::Sasl2)?).await
+            wire.send("failure", &failure.to_octets(Version::Sasl2)?).await?;
         }
     }
+    Ok(verdict.recognised.is_some())
 }
 
 fn success(name: &str, message: Option<Vec<u8>>) -> Result<Vec<u8>, Fault> {

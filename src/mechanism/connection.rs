@@ -281,8 +281,11 @@ impl<'s> Connection<'s> {
         match predecessor {
             // A resumed TLS 1.2 session goes on under the handle and the master secret of its full handshake.
             Some(first) if self.facts.version() == TlsVersion::Tls12 => {
-                let before = self.predecessor.as_ref().filter(|before| before.device == lineage.device)?;
-                lineage.lineage = before.lineage.clone();
+                match self.predecessor.as_ref().filter(|before| before.device == lineage.device) {
+                    Some(before) => lineage.lineage = before.lineage.clone(),
+                    // Another client's login goes on with a session that isn't its own. It is there to be compared.
+                    None => (lineage.lineage, lineage.strength) = (None, Origin::Unbound),
+                }
                 Some(Link { handle: first, predecessor, lineage })
             }
             _ => Some(Link { handle: own, predecessor, lineage }),

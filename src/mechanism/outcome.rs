@@ -71,6 +71,6 @@ pub enum NextStep {
     FullHandshake,
     /// Close: whoever answered could not show that it is the server.
     Abandon,
-    /// The same again, later.
+    /// The same again, later. A client that can't wait logs in fully instead, as its next plan says.
     Later,
 }

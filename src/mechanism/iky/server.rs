@@ -29,10 +29,9 @@ const fn reason(outcome: Outcome) -> &'static str {
 
 /// What a reason in a responder message says; a reason of a later version reads like an unknown assertion.
 pub(super) fn outcome_of(text: &str) -> Outcome {
-    Outcome::ALL
-        .into_iter()
-        .find(|&outcome| reason(outcome) == text && outcome != Outcome::Accepted)
-        .unwrap_or(Outcome::Stale)
+    // `not-recognised` may be any of three outcomes, which nobody but the server can tell apart.
+    let named = |outcome: &Outcome| *outcome != Outcome::Accepted && reason(*outcome) == text;
+    Outcome::ALL.into_iter().find(named).filter(|_| text != reason(Outcome::BadProof)).unwrap_or(Outcome::Stale)
 }
 
 /// The failure message that anybody could have sent.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use minidom::rxml::error::EndOrError;
 use minidom::rxml::{NcName, Parse as _, RawEvent, RawParser};
 use minidom::tree_builder::TreeBuilder;
-use minidom::{Element, ElementBuilder};
+use minidom::{Element, ElementBuilder, Node};
 
 use crate::profile::{MechanismName, ProfileError, wire};
 
@@ -36,9 +36,17 @@ pub(super) fn parse(octets: &[u8]) -> Result<Element, ProfileError> {
     let mut parser = RawParser::new();
     let mut rest = octets;
     let mut depth = Depth::default();
+    let mut attributes = Vec::new();
     loop {
         let event = next(&mut parser, &mut rest)?.ok_or(MALFORMED)?;
         depth.count(&event)?;
+        match &event {
+            RawEvent::ElementHeadOpen(..) => attributes.clear(),
+            // The raw parser leaves this to its user, and two readings of one element are none (XML 1.0 section 3.1).
+            RawEvent::Attribute(_, name, _) if attributes.contains(name) => return Err(MALFORMED),
+            RawEvent::Attribute(_, name, _) => attributes.push(name.clone()),
+            _ => {}
+        }
         builder.process_event(event).map_err(|_| MALFORMED)?;
         if let Some(element) = builder.root.take() {
             return if rest.trim_ascii().is_empty() { Ok(element) } else { Err(MALFORMED) };
@@ -77,6 +85,31 @@ pub(super) fn write(element: &Element) -> Result<Vec<u8>, ProfileError> {
     let mut octets = Vec::new();
     element.write_to(&mut octets).map_err(|_| ProfileError::IllegalText)?;
     Ok(octets)
+}
+
+/// Somebody else's element without the prefixes that its author chose: the writer stops the program over some that are legal
+/// XML, and finds its own.
+pub(super) fn plain(element: &Element) -> Result<Element, ProfileError> {
+    const RESERVED: [&str; 2] = ["http://www.w3.org/2000/xmlns/", "http://www.w3.org/XML/1998/namespace"];
+    let namespace = element.ns();
+    if RESERVED.contains(&namespace.as_str()) {
+        return Err(ProfileError::Malformed("an element in a reserved namespace"));
+    }
+    let mut copy = Element::bare(element.name(), namespace);
+    for ((namespace, _), value) in element.attrs() {
+        legal(value)?;
+        if namespace.as_str() == RESERVED[0] {
+            return Err(ProfileError::Malformed("an attribute in a reserved namespace"));
+        }
+    }
+    copy.attrs_mut().clone_from(element.attrs());
+    for node in element.nodes() {
+        match node {
+            Node::Element(child) => _ = copy.append_child(plain(child)?),
+            Node::Text(text) => copy.append_text_node(legal(text)?),
+        }
+    }
+    Ok(copy)
 }
 
 /// Text that XML 1.0 has characters for (section 2.2). The writer stops the program over others, so they never get

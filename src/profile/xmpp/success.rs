@@ -80,7 +80,7 @@ impl Success {
             success = success.append(Element::bare("failed", SM));
         }
         if let Some(bound) = &self.bound {
-            success = success.append(element::parse(&bound.0)?);
+            success = success.append(element::plain(&element::parse(&bound.0)?)?);
         }
         if let Some(assertion) = &self.assertion {
             success = success.append(assertion.to_element()?);
@@ -94,7 +94,8 @@ impl Success {
             return Ok(Self { data, ..Self::default() });
         }
         let data = element.get_child("additional-data", SASL2).map(element::data).transpose()?;
-        let bound = element.get_child("bound", BIND2).map(element::write).transpose()?;
+        let bound =
+            element.get_child("bound", BIND2).map(|bound| element::write(&element::plain(bound)?)).transpose()?;
         Ok(Self {
             data: data.map(Bytes::from),
             authorization_identifier: element.get_child("authorization-identifier", SASL2).map(Element::text),

@@ -161,7 +161,9 @@ impl<'a> Connection<'a> {
         let attempt = self.external().or_else(|| self.iky(now));
         match attempt {
             Some(attempt) => Plan::Known(attempt),
-            None if self.facts.is_resumed() && !self.tried.is_empty() => Plan::FullHandshake,
+            // Nor does a session get one on which the server does not list what it knew the client by: without its certificate
+            // nothing shows that it is the server.
+            None if self.facts.is_resumed() && (!self.tried.is_empty() || self.is_known(now)) => Plan::FullHandshake,
             None => Plan::FullLogin,
         }
     }
@@ -197,6 +199,12 @@ impl<'a> Connection<'a> {
         let attempt = Attempt { mechanism: assertion.pin().name(), message, fallback, state: State::Iky(state) };
         self.tried.push(Tried::Iky(*assertion.id()));
         Some(attempt)
+    }
+
+    /// Whether the client holds an assertion of the account that hasn't ended.
+    fn is_known(&self, now: Timestamp) -> bool {
+        let all = self.accounts.known();
+        all.get(&self.account).is_some_and(|known| known.assertions.iter().any(|held| now < held.expires()))
     }
 
     fn lists(&self, mechanism: &str) -> bool {

@@ -128,7 +128,9 @@ impl Account {
             }
             (None, None) => return Ok(Added::default()),
         };
-        if self.revoked_at.is_some_and(|at| full_login <= at) {
+        let spared = |client: &Client| client.device.created == full_login && !client.revoked;
+        let known = self.clients.iter().any(|client| client.device.id == id && spared(client));
+        if self.revoked_at.is_some_and(|at| full_login <= at) && !known {
             return Err(Committed::Gone);
         }
         let mut added = Added::default();

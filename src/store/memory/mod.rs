@@ -296,7 +296,13 @@ impl Store for MemoryStore {
     }
 
     fn revoke(&self, identity: &str, which: Revoke, now: Timestamp) -> Result<usize, Unavailable> {
-        Ok(self.accounts.get(identity).map_or(0, |cell| lock(&cell).revoke(which, now)))
+        Ok(match which {
+            Revoke::Device(_) => self.accounts.get(identity).map_or(0, |cell| lock(&cell).revoke(which, now)),
+            // Also of an account that has no clients yet: one may be logging in just now.
+            Revoke::All | Revoke::AllBut(_) => {
+                self.with_account(&Arc::from(identity), |_, account| account.revoke(which, now))
+            }
+        })
     }
 }
 
