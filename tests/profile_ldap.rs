@@ -204,3 +204,16 @@ fn the_root_dse_lists_and_is_heard() {
     assert_eq!(ldap::supported_mechanisms(&listed).collect::<Vec<_>>(), values);
     assert_eq!(ldap::offer(values.iter().map(|value| value.as_bytes())), offer());
 }
+
+/// An AddRequest is larger than any bind, a search filter deeper; neither is this exchange's.
+#[test]
+fn large_and_deep_requests_are_declined_by_their_tag() {
+    let large = [&[0x30, 0x82, 0x40, 0x00, 2, 1, 9, 0x68, 0x82, 0x3f, 0xf9][..], &[0; 100]].concat();
+    let deep = (0..40).fold(tlv(0x80, &[b"x"]), |inner, _| tlv(0xa2, &[&inner]));
+    let deep = tlv(0x30, &[&[2, 1, 9], &tlv(0x63, &[&deep])]);
+    for request in [large, deep] {
+        let mut input = BytesMut::from(&request[..]);
+        assert_eq!(ldap::ServerExchange::new(&offer()).receive(&mut input), Ok(ServerEvent::OtherCommand));
+        assert_eq!(&input[..], &request[..]);
+    }
+}

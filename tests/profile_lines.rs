@@ -876,3 +876,18 @@ fn plain_text_is_never_carried_into_tls() {
     assert!(buffered.is_empty());
     assert_eq!(start_tls(&mut buffered), Ok(()));
 }
+
+/// What a client stores there is larger than any login, and none of a login's business.
+#[test]
+fn large_commands_are_declined_by_their_verb() {
+    let script = format!("PUTSCRIPT \"x\" {{100000+}}\r\n{}", "x".repeat(100));
+    let store = format!("a1 STORE (\"/x\" {{100000+}}\r\n{}", "x".repeat(9000));
+    for (mut exchange, command) in [(sieve::server(&offer()), script), (acap::server(&offer()), store)] {
+        let mut input = BytesMut::from(command.as_bytes());
+        assert_eq!(exchange.receive(&mut input), Ok(ServerEvent::OtherCommand));
+        assert_eq!(&input[..], command.as_bytes());
+    }
+    // Half a verb says nothing yet.
+    let mut input = BytesMut::from(&b"AUTHEN"[..]);
+    assert_eq!(sieve::server(&offer()).receive(&mut input), Ok(ServerEvent::NeedMore));
+}

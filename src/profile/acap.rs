@@ -65,6 +65,10 @@ impl Dialect for Acap {
         true
     }
 
+    fn verb_at(&self) -> Option<usize> {
+        Some(1)
+    }
+
     fn command(&self, tag: &str, mechanism: MechanismName, response: Option<&[u8]>) -> Vec<u8> {
         let command = format!("{tag} AUTHENTICATE \"{mechanism}\"").into_bytes();
         match response {

@@ -116,6 +116,12 @@ pub(super) trait Dialect: fmt::Debug + Sync {
     /// Client: what a line from the server means.
     fn reply(&self, tag: &str, line: &[u8]) -> Result<Reply, ProfileError>;
 
+    /// Server: where the verb stands in a command, counted in words, in a protocol whose other commands may be far larger than
+    /// a login: they are told apart by their verb, before they are whole.
+    fn verb_at(&self) -> Option<usize> {
+        None
+    }
+
     /// Server: what a line means where a command is expected.
     fn parse(&self, line: &[u8]) -> Command;
 

@@ -147,6 +147,11 @@ impl ServerExchange {
     }
 
     fn step(&mut self, input: &mut BytesMut) -> Result<ServerEvent, ProfileError> {
+        // Other requests may be far larger than a bind, and deeper: they are told apart before either limit counts.
+        if matches!(self.state, ServerState::Command) && operation_tag(input).is_some_and(|tag| tag != BIND_REQUEST_TAG)
+        {
+            return Ok(ServerEvent::OtherCommand);
+        }
         let Some(len) = complete(input)? else { return Ok(ServerEvent::NeedMore) };
         let (message_id, operation) = parse(input.get(..len).unwrap_or_default())?;
         let Some(sasl) = sasl_credentials(operation) else { return Ok(ServerEvent::OtherCommand) };
@@ -232,6 +237,17 @@ fn complete(input: &[u8]) -> Result<Option<usize>, ProfileError> {
         _ if input.first().is_some_and(|&tag| tag != 0x30) => Err(MALFORMED),
         _ => Ok(None),
     }
+}
+
+/// BindRequest, `[APPLICATION 0]`, constructed.
+const BIND_REQUEST_TAG: u8 = 0x60;
+
+/// The tag of the operation of a PDU that may not be whole yet: it stands behind the envelope's header and the message id.
+fn operation_tag(input: &[u8]) -> Option<u8> {
+    let (envelope, _) = header(input).ok()??;
+    let id = input.get(envelope..)?;
+    let (head, len) = header(id).ok()??;
+    (input.first() == Some(&0x30) && id.first() == Some(&0x02)).then(|| id.get(head.checked_add(len)?).copied())?
 }
 
 /// Octets of the tag and length, and the length: definite, at most four octets of it (RFC 4511 section 5.1).

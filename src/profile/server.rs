@@ -119,6 +119,11 @@ impl ServerExchange {
             }
             State::Command | State::Message(_) | State::Answer(_) => {}
         }
+        let verb = self.dialect.verb_at().and_then(|at| wire::whole_word(input, at));
+        if matches!(self.state, State::Command) && verb.is_some_and(|verb| !verb.eq_ignore_ascii_case(b"AUTHENTICATE"))
+        {
+            return Ok(ServerEvent::OtherCommand);
+        }
         let literal = |part: &[u8]| self.dialect.client_literal(part);
         let len = match wire::complete(input, wire::LINE_LIMIT, literal) {
             Ok(Some(len)) => len,

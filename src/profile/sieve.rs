@@ -90,6 +90,10 @@ impl Dialect for Sieve {
         true
     }
 
+    fn verb_at(&self) -> Option<usize> {
+        Some(0)
+    }
+
     fn command(&self, _tag: &str, mechanism: MechanismName, response: Option<&[u8]>) -> Vec<u8> {
         match response {
             Some(octets) => format!("AUTHENTICATE \"{mechanism}\" \"{}\"\r\n", wire::encode(octets)),

@@ -59,6 +59,14 @@ pub(super) fn complete(
     }
 }
 
+/// The word number `at` of a line that may not be whole yet, once something behind the word shows its end.
+pub(super) fn whole_word(input: &[u8], at: usize) -> Option<&[u8]> {
+    let line = input.split(|&octet| matches!(octet, b'\r' | b'\n')).next()?;
+    let mut words = line.split(|&octet| octet == b' ');
+    let word = words.nth(at)?;
+    (words.next().is_some() || line.len() < input.len()).then_some(word)
+}
+
 /// Takes the first `len` octets out of `input`, which [`complete`] counted.
 pub(super) fn take(input: &mut BytesMut, len: usize) -> Bytes {
     input.split_to(len.min(input.len())).freeze()
