@@ -201,7 +201,7 @@ impl Session {
 }
 
 pub(crate) fn file() -> File {
-    let source = "DESIGN 4.1 and the draft's rules for EXTERNAL, written as a table; no library decided these";
+    let source = "the draft's rules for EXTERNAL, written as a table; no library decided these";
     let mut file = File::new("external.json", source);
     file.group("external", "What is known of a session and its channel, and whether the server recognises the client.");
     let good = Session::GOOD;

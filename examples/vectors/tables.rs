@@ -45,7 +45,8 @@ pub(crate) fn files() -> Vec<File> {
 // ---- origins ----
 
 fn origins() -> File {
-    let source = "DESIGN 4.2 (origin, TLS) and the draft's defaults; the derivation context is the draft's formula";
+    let source =
+        "the draft's rules for origins and channels, and its defaults; the derivation context is the draft's formula";
     let mut file = File::new("origins.json", source);
     file.group(
         "origin",

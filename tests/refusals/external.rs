@@ -1,4 +1,4 @@
-//! EXTERNAL on a resumed session (DESIGN 4.1).
+//! EXTERNAL on a resumed session.
 
 use super::*;
 

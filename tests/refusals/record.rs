@@ -1,4 +1,4 @@
-//! IKY: which record a message may speak of, and until when (DESIGN 4.2).
+//! IKY: which record a message may speak of, and until when.
 
 use super::*;
 
