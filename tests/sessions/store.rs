@@ -281,3 +281,20 @@ fn a_forgotten_session_is_stale() {
     assert!(!verdict.outcome.counts_as_failure());
     assert!(accepted(&pair.reconnect("alice", &Tls::full(), None, EXPR)), "a full handshake is all that it costs");
 }
+
+/// A full table of sessions costs an account its own oldest one, and nobody else's.
+#[test]
+fn a_new_login_gets_the_place_of_the_accounts_oldest_session() {
+    let capacity = Capacity { records: 100, lineages: 2, devices_per_account: 8, lineages_per_device: 8 };
+    let mut pair = Pair::new(server());
+    pair.store = MemoryStore::new(capacity);
+    let (old, bobs, new) = (Tls::full(), Tls::full(), Tls::full());
+    pair.full_login("alice", &old);
+    pair.full_login("bob", &bobs);
+    pair.now = later(1);
+    pair.full_login("alice", &new);
+    assert_eq!(pair.store.len().1, 2);
+    let still = [&old, &bobs, &new].map(|tls| pair.store.lookup(&handle_of(tls), pair.now).unwrap().lineage.is_some());
+    assert_eq!(still, [false, true, true]);
+    assert_eq!(external_on(&pair, &Tls::resuming(&new)), Outcome::Accepted);
+}

@@ -221,10 +221,11 @@ impl Account {
         removed
     }
 
-    /// Gives up a client's oldest session, when the whole store is full.
-    pub(super) fn give_up_lineage(&mut self, device: DeviceId) -> Removed {
+    /// Gives up the oldest session of this client, or of the one used least lately, when the whole store is full.
+    pub(super) fn give_up_lineage(&mut self, of: Option<DeviceId>) -> Removed {
+        let meant = |client: &&mut Client| of.is_none_or(|id| client.device.id == id) && !client.lineages.is_empty();
         let mut removed = Removed::default();
-        if let Some(client) = self.clients.iter_mut().find(|client| client.device.id == device) {
+        if let Some(client) = self.clients.iter_mut().filter(meant).min_by_key(|client| client.device.last_used) {
             removed.lineages.extend(client.lineages.pop_front().map(|(handle, _)| handle));
         }
         removed

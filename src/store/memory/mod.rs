@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use self::account::{Account, Added, Removed};
 use self::index::Index;
 use super::{Commit, Committed, Device, Found, Link, Lookup, Remember, Revoke, Store, Unavailable, Use};
-use crate::assertion::{AssertionId, Scope};
+use crate::assertion::{AssertionId, DeviceId, Scope};
 use crate::channel::Handle;
 use crate::crypto::{Hash, hash};
 use crate::time::Timestamp;
@@ -137,6 +137,17 @@ impl MemoryStore {
         take()
     }
 
+    /// Room for one more lineage. In a full store only an old session of the same account may go for it: of the same client,
+    /// where that is said.
+    fn reserve_lineage(&self, identity: &Arc<str>, of: Option<DeviceId>, now: Timestamp) -> bool {
+        if self.reserve(&self.lineages, self.capacity.lineages, 1, now) {
+            return true;
+        }
+        let (cell, removed) = self.with_account(identity, |cell, account| (cell.clone(), account.give_up_lineage(of)));
+        self.forget(&cell, removed);
+        self.reserve(&self.lineages, self.capacity.lineages, 1, now)
+    }
+
     fn sweep_these(&self, cells: impl IntoIterator<Item = Cell>, now: Timestamp) {
         for cell in cells {
             self.prune(&cell, now);
@@ -166,7 +177,7 @@ impl MemoryStore {
                 return Committed::Full;
             }
         }
-        let linked = link.is_some() && self.reserve(&self.lineages, self.capacity.lineages, 1, now);
+        let linked = link.is_some() && self.reserve_lineage(identity, None, now);
         let link = link.filter(|_| linked);
         let (cell, added) = self.with_account(identity, |cell, account| {
             let added = account.add_client(&remember.records, link.as_ref(), now, &self.capacity);
@@ -239,15 +250,9 @@ impl MemoryStore {
     fn link(&self, link: &Link, now: Timestamp) -> Committed {
         let link = &self.compared(link);
         let (identity, device) = (&link.lineage.identity, link.lineage.device);
-        if !self.reserve(&self.lineages, self.capacity.lineages, 1, now) {
-            // Only the client's own oldest session may go for it.
-            let (cell, removed) =
-                self.with_account(identity, |cell, account| (cell.clone(), account.give_up_lineage(device)));
-            self.forget(&cell, removed);
-            if !self.reserve(&self.lineages, self.capacity.lineages, 1, now) {
-                self.prune(&cell, now);
-                return Committed::Full;
-            }
+        if !self.reserve_lineage(identity, Some(device), now) {
+            self.prune(&self.account(identity), now);
+            return Committed::Full;
         }
         let (cell, linked) = self.with_account(identity, |cell, account| {
             let linked = account.link(link, &self.capacity, now);
