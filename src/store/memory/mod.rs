@@ -22,7 +22,8 @@ pub struct Capacity {
     pub records: usize,
     /// Lineages of all accounts together. Default: 1,000,000.
     pub lineages: usize,
-    /// Clients of one account; a further one takes the place of the one used least lately. Default: 64.
+    /// Clients of one account; a further one takes the place of one that was never used again, else of the one used least
+    /// lately. Default: 64.
     pub devices_per_account: usize,
     /// Connections of one client that can be resumed; a further one takes the place of the oldest. Default: 32.
     pub lineages_per_device: usize,
