@@ -1,4 +1,4 @@
-//! The primitives, all from ring, over the octet framing that every formula of the draft uses.
+//! The primitives, all from ring but SHA-3, over the octet framing that every formula of the draft uses.
 
 use core::fmt;
 
@@ -173,6 +173,27 @@ pub(crate) fn mac(hash: Hash, key: &[u8], feed: impl FnOnce(&mut hmac::Context))
     let mut context = hmac::Context::with_key(&hmac::Key::new(hash.hmac(), key));
     feed(&mut context);
     from_output(context.sign().as_ref())
+}
+
+/// `HMAC-SHA3-256(key, …)` over the concatenation of `parts` (RFC 2104, FIPS 202).
+#[cfg(feature = "sha3")]
+pub(crate) fn mac_sha3_256(key: &[u8], parts: &[&[u8]]) -> Secret {
+    mac_of::<::hmac::SimpleHmac<sha3::Sha3_256>>(key, parts)
+}
+
+/// The same with SHA3-512.
+#[cfg(feature = "sha3")]
+pub(crate) fn mac_sha3_512(key: &[u8], parts: &[&[u8]]) -> Secret {
+    mac_of::<::hmac::SimpleHmac<sha3::Sha3_512>>(key, parts)
+}
+
+#[cfg(feature = "sha3")]
+fn mac_of<M: ::hmac::Mac + ::hmac::KeyInit>(key: &[u8], parts: &[&[u8]]) -> Secret {
+    let Ok(mut mac) = <M as ::hmac::KeyInit>::new_from_slice(key) else {
+        unreachable!("HMAC takes a key of any length")
+    };
+    parts.iter().for_each(|part| mac.update(part));
+    from_output(&mac.finalize().into_bytes())
 }
 
 fn from_output(output: &[u8]) -> Secret {

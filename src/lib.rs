@@ -2,14 +2,14 @@
 //!
 //! A client logs in once, in full: password, SCRAM, OAuth, two factors. From then on, when it comes back, the server already
 //! knows it. This crate is the sans-IO core of that: what both ends keep ([`assertion`]), what they know of their TLS connection
-//! ([`channel`]), the SASL mechanisms EXTERNAL and IKY ([`mechanism`]), what has to be looked up and made durable ([`store`]), and
+//! ([`channel`]), the SASL mechanisms EXTERNAL, IKY and HT ([`mechanism`]), what has to be looked up and made durable ([`store`]), and
 //! how IMAP, SMTP, XMPP, POP3, ManageSieve, ACAP and LDAP carry it ([`profile`]). It opens no sockets, spawns nothing, reads no
 //! clock and draws no random numbers: time and randomness are arguments. The Internet-Draft in `draft/` specifies it.
 //!
 //! ```text
 //! TLS stack ─► channel ─► assertion ─► mechanism ─► profile ─► the application's own octets
 //!  (rustls      facts,     derive,      external,    imap, smtp,
-//!   adapter)    binding,   grant,       iky          xmpp, …
+//!   adapter)    binding,   grant,       iky, ht      xmpp, …
 //!               lineage    renew        client|server
 //!                             ▲              │
 //!                             └── store ◄────┘   what to look up and what to make durable, as values
@@ -26,6 +26,14 @@
 //! S: + …                                     x=2592000,v=…
 //! S: a1 OK Recognised
 //! S: a2 OK [READ-WRITE] SELECT completed
+//! ```
+//!
+//! XMPP stacks that speak XEP-0484 (FAST) have HT and HT2 tokens from [`mechanism::ht`], which has the wire excerpts:
+//!
+//! ```text
+//! C: <stream:stream …><authenticate xmlns='urn:xmpp:sasl:2' mechanism='HT-SHA-256-EXPR'><initial-response>…</initial-response>
+//!    <user-agent id='…'/><bind xmlns='urn:xmpp:bind:0'/><fast xmlns='urn:xmpp:fast:0'/></authenticate>
+//! S: <success xmlns='urn:xmpp:sasl:2'><additional-data>…</additional-data>…<bound xmlns='urn:xmpp:bind:0'/></success>
 //! ```
 #![forbid(unsafe_code)]
 

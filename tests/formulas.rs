@@ -162,7 +162,7 @@ fn derivation_proof_signature_and_renewal() {
         let held = pair.client.assertions(&account("alice"));
         assert_eq!(held.last().unwrap().id().as_octets()[..], successor.id, "{pin}");
         let id = *held.last().unwrap().id();
-        assert!(pair.store.lookup(&Lookup { assertion: Some(id), handle: None }, pair.now).unwrap().record.is_some());
+        assert!(pair.store.lookup(&Lookup { assertion: Some(id), ..Lookup::default() }, pair.now).unwrap().record.is_some());
     }
 }
 
@@ -199,7 +199,7 @@ fn the_second_login_of_a_connection() {
         tls.export(b"EXPORTER-SASL-IKY", &ctx, &mut seed).unwrap();
         let id: [u8; 16] = keys(Pin::SHA_256_EXPR, &seed, b"", &ctx).id.try_into().unwrap();
         let id = fast_reauth::assertion::AssertionId::from_octets(id);
-        let found = pair.store.lookup(&Lookup { assertion: Some(id), handle: None }, pair.now).unwrap();
+        let found = pair.store.lookup(&Lookup { assertion: Some(id), ..Lookup::default() }, pair.now).unwrap();
         assert!(found.record.is_some(), "{ordinal}");
     }
 }

@@ -3,9 +3,14 @@
 mod common;
 
 use common::*;
-use fast_reauth::assertion::{ClientAssertion, FullLogin, LineageRule, Pin, Policy, Service};
+use fast_reauth::assertion::{
+    ClientAssertion, ClientToken, DeviceId, FullLogin, HtMechanism, HtVersion, LineageRule, Pin, Policy, Service,
+    ServiceKeys, TokenRequest,
+};
 use fast_reauth::channel::{EndPoint, ServerName};
-use fast_reauth::mechanism::{Outcome, iky};
+use fast_reauth::mechanism::ht::{Pairs, Request};
+use fast_reauth::mechanism::{Login, Outcome, ht, iky};
+use fast_reauth::store::{Committed, Store};
 
 /// A small generator with a fixed start, so that a failure comes again.
 struct Random(u64);
@@ -72,6 +77,53 @@ fn messages_of_either_side() {
             let mangled = random.mangle(&answer);
             let result = start().state.finish(Some(&mangled), true, pair.now);
             assert!(result.is_err() || mangled == answer, "{:?}", String::from_utf8_lossy(&mangled));
+        }
+    }
+}
+
+#[test]
+fn messages_with_tokens() {
+    let mut random = Random(3);
+    for name in ["HT-SHA-256-NONE", "HT2-SHA-512-EXPR", "HT2-SHA3-256-ENDP"] {
+        let mechanism = HtMechanism::from_name(name).unwrap();
+        let mut pair = Pair::new(server().fast([mechanism], ServiceKeys::new(1, &fresh())));
+        let (full, tls) = (bound("alice"), Tls::full());
+        let request = TokenRequest { mechanism, authcid: "alice", client: "phone", random: fresh() };
+        let login = Login { full: &full, identity: "alice", device: DeviceId::new(fresh()), now: pair.now };
+        let (logged_in, issued) = pair.connection(&tls).logged_in_with_token(login, &tls.exporter(), &request);
+        assert_eq!(pair.store.commit(&logged_in.commit, pair.now), Ok(Committed::Done));
+        let issued = issued.unwrap();
+        pair.client = pair.client.preferring_tokens([mechanism]);
+        let account = account("alice");
+        let mut client = pair.client.connect(&account, tls.client());
+        client.token_issued(&full, mechanism, issued.token.expose(), issued.expires, pair.now).unwrap();
+        let token = pair.client.tokens(&account)[0].clone();
+        let serialised = token.to_bytes();
+        let pairs = match mechanism.version() {
+            HtVersion::Ht2 => Pairs::new([("a", "b"), ("c", "d")]).unwrap(),
+            HtVersion::Ht => Pairs::none(),
+        };
+        let start = || ht::Client::start(&token, &tls.client(), &pairs).unwrap();
+        let message = start().message;
+        let judge = |message: &[u8], client: &str| {
+            let connection = pair.connection(&tls);
+            connection.ht(Request::new(mechanism, message, client, fresh())).run(&pair.store, pair.now)
+        };
+        let answer = judge(&message, "phone").message.unwrap();
+        for _ in 0..ROUNDS / 4 {
+            let mangled = random.mangle(&message);
+            if mangled != message {
+                assert_ne!(judge(&mangled, "phone").outcome, Outcome::Accepted);
+            }
+            let client = String::from_utf8_lossy(&random.mangle(b"phone")).into_owned();
+            assert!(judge(&message, &client).outcome == Outcome::Accepted || client != "phone");
+            let mangled = random.mangle(&answer);
+            let result = start().state.finish(Some(&mangled), true);
+            assert!(result.is_err() || mangled == answer);
+            if let Ok(read) = ClientToken::from_bytes(&random.mangle(&serialised)) {
+                assert_eq!(ClientToken::from_bytes(&read.to_bytes()), Ok(read));
+            }
+            let _ = Pairs::parse(&random.mangle(b"a=b,c=d"));
         }
     }
 }

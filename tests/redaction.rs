@@ -6,9 +6,13 @@ use core::fmt::Debug;
 
 use base64::Engine as _;
 use common::*;
-use fast_reauth::assertion::{DeviceId, FullLogin, LineageRule, Pin, Policy, Renewal};
+use fast_reauth::assertion::{
+    DeviceId, FullLogin, HtMechanism, LineageRule, Pin, Policy, Renewal, ServiceKeys, TokenRequest,
+};
 use fast_reauth::channel::{EndPoint, Lineage};
+use fast_reauth::mechanism::ht::Request;
 use fast_reauth::mechanism::{Login, Received, Step, iky};
+use fast_reauth::store::client::Plan;
 use fast_reauth::store::{Lookup, Store};
 
 /// Every way in which Debug might show octets.
@@ -76,7 +80,7 @@ fn no_debug_output_shows_a_secret() {
         let tls = Tls::resuming(&first);
         let predecessor = pair.predecessor("alice", &first);
         secrets.hidden_in(&predecessor);
-        let lookup = Lookup { assertion: Some(*assertion.id()), handle: Some(first.handle) };
+        let lookup = Lookup { assertion: Some(*assertion.id()), handle: Some(first.handle), token: None };
         let found = pair.store.lookup(&lookup, pair.now).unwrap();
         assert!(found.record.is_some() && found.lineage.is_some());
         secrets.hidden_in(&(lookup, found));
@@ -144,4 +148,53 @@ fn the_test_itself_can_fail() {
     for shown in [&(10..42u8).collect::<Vec<u8>>() as &dyn Debug, &"0a0b0c0d0e0f1011", &"CgsMDQ4PEBE"] {
         assert!(std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| secrets.hidden_in(shown))).is_err());
     }
+}
+
+#[test]
+fn nor_a_token() {
+    let key: [u8; 32] = fresh();
+    let keys = ServiceKeys::new(7, &key);
+    let mechanism = HtMechanism::from_name("HT2-SHA-256-EXPR").unwrap();
+    let mut pair = Pair::new(server().fast([mechanism], keys.clone()));
+    let (full, tls) = (bound("alice"), Tls { unique: Some(fresh()), ..Tls::full() });
+    let salt: [u8; 32] = fresh();
+    let request = TokenRequest { mechanism, authcid: "alice", client: "phone", random: salt };
+    let login = Login { full: &full, identity: "alice", device: DeviceId::new(fresh()), now: pair.now };
+    let (logged_in, issued) = pair.connection(&tls).logged_in_with_token(login, &tls.exporter(), &request);
+    let issued = issued.unwrap();
+    let mut secrets = Secrets(vec![
+        ("the service key", key.to_vec()),
+        ("the salt", salt.to_vec()),
+        ("the token", issued.token.expose().as_bytes().to_vec()),
+        ("tls-unique", tls.unique.unwrap().to_vec()),
+    ]);
+    assert!(pair.store.commit(&logged_in.commit, pair.now).unwrap().is_durable());
+    let account = account("alice");
+    let mut client = pair.client.connect(&account, tls.client()).fast([mechanism.name()]);
+    client.token_issued(&full, mechanism, issued.token.expose(), issued.expires, pair.now).unwrap();
+    secrets.hidden_in(&(&request, &issued, &logged_in, &keys, &client, &pair.client, &pair.store, &pair.server));
+
+    pair.now = later(25 * DAY);
+    let mut client = pair.client.connect(&account, tls.client());
+    let Plan::Known(attempt) = client.plan(pair.now) else { panic!("a token to use") };
+    let hash = &attempt.message()[attempt.message().len() - 32..];
+    secrets.0.push(("the hashed token", hash.to_vec()));
+    secrets.hidden_in(&(&client, &attempt));
+    let connection = pair.connection(&tls);
+    let received = connection.ht(Request::new(mechanism, attempt.message(), "phone", salt));
+    secrets.hidden_in(&received);
+    let Received::Lookup(pending) = received else { panic!("a lookup") };
+    let found = pair.store.lookup(pending.lookup(), pair.now);
+    secrets.hidden_in(&found);
+    let step = pending.found(found, pair.now);
+    secrets.hidden_in(&step);
+    let Step::Commit(pending) = step else { panic!("a rotation") };
+    let committed = pair.store.commit(pending.commit(), pair.now);
+    let verdict = pending.committed(committed);
+    let next = verdict.token.as_ref().expect("the next token").token.expose();
+    secrets.0.push(("the next token", next.as_bytes().to_vec()));
+    secrets.0.push(("the responder message", verdict.message.clone().unwrap()));
+    secrets.hidden_in(&(&verdict, &pair.store));
+    let kept = pair.client.tokens(&account);
+    secrets.hidden_in(&(kept[0].token(), &kept));
 }

@@ -7,6 +7,8 @@
 mod case;
 #[path = "vectors/facts.rs"]
 mod facts;
+#[path = "vectors/ht.rs"]
+mod ht;
 #[path = "vectors/iky.rs"]
 mod iky;
 #[path = "vectors/primitives.rs"]
@@ -68,6 +70,14 @@ fn run(kind: &str, case: &Case<'_>) {
         "ldap-response" => profile::ldap_response(case),
         "xmpp-request" => profile::xmpp_request(case),
         "xmpp-answer" => profile::xmpp_answer(case),
+        "ht-name" => ht::mechanism_name(case),
+        "ht-channel" => ht::channel(case),
+        "ht-token" => ht::token(case),
+        "ht-token-id" => ht::token_id(case),
+        "ht-foreign" => ht::foreign(case),
+        "ht-elsewhere" => ht::elsewhere(case),
+        "ht-exchange" | "ht-refused" | "ht-malformed" => ht::attempt(case),
+        "ht-answer" => ht::answer(case),
         "hkdf" => primitives::hkdf(case),
         "hmac" => primitives::hmac(case),
         "ed25519" => primitives::ed25519(case),

@@ -5,8 +5,9 @@
 //! cargo run --example vectors -- verify    # fails if one of them is different
 //! ```
 //!
-//! It uses none of the library's code: expected values come from the draft's formulas over ring (`formulas.rs`) and from the
-//! draft's rules, written once more (`scene.rs`, `external.rs`, `tables.rs`). `tests/vectors.rs` runs every case through the library.
+//! It uses none of the library's code: expected values come from the draft's formulas over ring (`formulas.rs`; SHA-3 in `ht/sha3.rs`) and
+//! from the draft's rules, written once more (`scene.rs`, `external.rs`, `tables.rs`, `ht`). `tests/vectors.rs` runs every case
+//! through the library.
 
 // Tables of cases are what this program is made of.
 #![allow(clippy::type_complexity)]
@@ -14,6 +15,7 @@
 mod external;
 mod file;
 mod formulas;
+mod ht;
 mod iky;
 mod messages;
 mod outcomes;
@@ -28,6 +30,7 @@ use std::process::ExitCode;
 
 fn files() -> Vec<file::File> {
     let mut files = vec![iky::file(), outcomes::file(), messages::file(), profile::file(), external::file()];
+    files.extend(ht::files());
     files.extend(tables::files());
     files.extend(published::files());
     files

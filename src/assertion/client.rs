@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::origin::valid_login_name;
 use super::renewal::Renewal;
 use super::schedule::{self, Keys};
+use super::serial::{self, InvalidAssertion, origin_octet, read_lp, read_origin, read_str, read_u64};
 use super::{AssertionId, CannotDerive, FullLogin, OfferHash, Origin, Pin, Policy, Scope, Service};
 use crate::channel::{ChannelFacts, Exporter, ServerName};
 use crate::crypto::{Absorb, Secret};
@@ -33,20 +34,6 @@ pub struct ClientAssertion {
     pub(crate) issued: Timestamp,
     pub(crate) expires: Timestamp,
     pub(crate) counter: u64,
-}
-
-/// Not an assertion that this version of the library wrote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidAssertion {
-    /// It starts otherwise than any version does.
-    #[error("not a serialised assertion")]
-    NotAnAssertion,
-    /// A version that this library does not read.
-    #[error("a serialised assertion of version {0}, which this library does not read")]
-    Version(u8),
-    /// Cut short, extended, or with a value out of its range.
-    #[error("a damaged serialised assertion")]
-    Damaged,
 }
 
 impl ClientAssertion {
@@ -250,11 +237,7 @@ impl ClientAssertion {
     /// # Errors
     /// [`InvalidAssertion`]: other octets, another version, or damage.
     pub fn from_bytes(octets: &[u8]) -> Result<Self, InvalidAssertion> {
-        let rest = octets.strip_prefix(MAGIC).ok_or(InvalidAssertion::NotAnAssertion)?;
-        let (&version, rest) = rest.split_first().ok_or(InvalidAssertion::Damaged)?;
-        if version != VERSION {
-            return Err(InvalidAssertion::Version(version));
-        }
+        let rest = serial::body(octets, MAGIC, VERSION)?;
         Self::read(rest).ok_or(InvalidAssertion::Damaged)
     }
 
@@ -282,9 +265,7 @@ impl ClientAssertion {
             [] => None,
             offer => Some(OfferHash(offer.try_into().ok()?)),
         };
-        let (&octet, after) = input.split_first()?;
-        let origin = ORIGINS.into_iter().find(|&origin| origin_octet(origin) == octet)?;
-        *input = after;
+        let origin = read_origin(input)?;
         let full_login = Timestamp::from_secs(read_u64(input)?);
         let issued = Timestamp::from_secs(read_u64(input)?);
         let expires = Timestamp::from_secs(read_u64(input)?);
@@ -311,34 +292,6 @@ impl ClientAssertion {
 
 const MAGIC: &[u8] = b"IKnowYou";
 const VERSION: u8 = 1;
-
-const ORIGINS: [Origin; 4] = [Origin::Unbound, Origin::Disclosed, Origin::Keyed, Origin::Bound];
-
-const fn origin_octet(origin: Origin) -> u8 {
-    match origin {
-        Origin::Unbound => b'u',
-        Origin::Disclosed => b'd',
-        Origin::Keyed => b'k',
-        Origin::Bound => b'b',
-    }
-}
-
-fn read_lp<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let (len, rest) = input.split_first_chunk::<4>()?;
-    let (value, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)?;
-    *input = rest;
-    Some(value)
-}
-
-fn read_str<'a>(input: &mut &'a [u8]) -> Option<&'a str> {
-    core::str::from_utf8(read_lp(input)?).ok()
-}
-
-fn read_u64(input: &mut &[u8]) -> Option<u64> {
-    let (octets, rest) = input.split_first_chunk::<8>()?;
-    *input = rest;
-    Some(u64::from_be_bytes(*octets))
-}
 
 impl fmt::Debug for ClientAssertion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,8 +12,10 @@ mod record;
 mod renewal;
 mod schedule;
 mod scope;
+mod serial;
+mod token;
 
-pub use client::{ClientAssertion, InvalidAssertion};
+pub use client::ClientAssertion;
 pub use lineage_record::LineageRecord;
 pub(crate) use origin::valid_login_name;
 pub use origin::{BindingType, FullLogin, InvalidLogin, Origin};
@@ -25,5 +27,11 @@ pub use renewal::Renewal;
 pub(crate) use schedule::signing_key;
 pub use schedule::{AssertionId, CannotDerive};
 pub use scope::{InvalidService, OfferHash, Scope, Service};
+pub use serial::InvalidAssertion;
+pub use token::{
+    CannotIssue, CannotKeep, ClientToken, HtMechanism, HtVersion, InvalidKeys, InvalidToken, Issued, Salt, ServiceKeys,
+    Token, TokenBinding, TokenHash, TokenId, TokenRecord, TokenRequest, TokenSlot,
+};
+pub(crate) use token::{stand_in as token_stand_in, text_of as token_text};
 
 pub use crate::crypto::Hash;

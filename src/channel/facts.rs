@@ -76,6 +76,9 @@ pub enum Unsuitable {
     /// The server's certificate is not known, or has no tls-server-end-point.
     #[error("no tls-server-end-point")]
     NoEndPoint,
+    /// There is no tls-unique: TLS 1.3 has none, and not every stack gives it for TLS 1.2.
+    #[error("no tls-unique")]
+    NoUnique,
 }
 
 /// What one end knows of its TLS connection, after the handshake.
@@ -96,6 +99,7 @@ pub struct ChannelFacts {
     exported: Option<Exported>,
     exporter_to_come: bool,
     end_point: Option<EndPoint>,
+    unique: Option<Secret>,
     handle: Option<Handle>,
     predecessor: Option<Handle>,
 }
@@ -122,6 +126,7 @@ impl ChannelFacts {
             exported: None,
             exporter_to_come: false,
             end_point: None,
+            unique: None,
             handle: None,
             predecessor: None,
         }
@@ -211,6 +216,14 @@ impl ChannelFacts {
         self
     }
 
+    /// The tls-unique binding (RFC 5929 section 3): the first Finished message of the last handshake, 12 octets or, with a cipher
+    /// suite that says so, up to 64. It counts on TLS 1.2 with the extended master secret only.
+    #[must_use]
+    pub fn unique(mut self, finished: &[u8]) -> Self {
+        self.unique = Secret::new(finished).filter(|_| finished.len() >= 12);
+        self
+    }
+
     /// Server: the fresh handle that was put into this connection's resumption data.
     #[must_use]
     pub fn handle(mut self, handle: Handle) -> Self {
@@ -270,6 +283,12 @@ impl ChannelFacts {
         self.end_point.as_ref().map(EndPoint::as_octets)
     }
 
+    /// The tls-unique channel binding (RFC 5929), 12 to 64 octets; `None` on TLS 1.3, and without the extended master secret.
+    pub fn tls_unique(&self) -> Option<&[u8]> {
+        let defined = self.version == TlsVersion::Tls12 && self.extended_master_secret;
+        self.unique.as_ref().filter(|_| defined).map(AsRef::as_ref)
+    }
+
     pub(crate) fn exporter_is_to_come(&self) -> bool {
         self.exporter_to_come
     }
@@ -317,14 +336,20 @@ impl ChannelFacts {
     /// # Errors
     /// As for [`exporter_is_private`](Self::exporter_is_private), except that an exporter may be missing.
     pub fn keys_are_private(&self) -> Result<(), Unsuitable> {
+        self.handshake_is_private()?;
+        if self.version == TlsVersion::Tls12 && self.tickets == Tickets::Stateless {
+            return Err(Unsuitable::Tls12StatelessTickets);
+        }
+        Ok(())
+    }
+
+    /// Whether the handshake made keys that no other connection shares, whatever may become of its tickets.
+    pub(crate) fn handshake_is_private(&self) -> Result<(), Unsuitable> {
         if !self.extended_master_secret {
             return Err(Unsuitable::NoExtendedMasterSecret);
         }
         if !self.forward_secret {
             return Err(Unsuitable::NoForwardSecrecy);
-        }
-        if self.version == TlsVersion::Tls12 && self.tickets == Tickets::Stateless {
-            return Err(Unsuitable::Tls12StatelessTickets);
         }
         Ok(())
     }
@@ -343,6 +368,7 @@ impl fmt::Debug for ChannelFacts {
             .field("server_name_seen", &self.server_name_seen)
             .field("exporter", &self.exported.is_some())
             .field("end_point", &self.end_point.is_some())
+            .field("unique", &self.unique.is_some())
             .field("handle", &self.handle)
             .field("predecessor", &self.predecessor)
             .finish()

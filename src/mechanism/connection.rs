@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::exchange::Recognised;
-use super::{Received, Server, external, iky};
+use super::{Received, Server, external, ht, iky};
 use crate::assertion::{
-    CannotDerive, DeviceId, FullLogin, Hash, LineageRecord, OfferHash, Origin, Owner, Pin, Record, Renewal, Scope,
+    CannotDerive, CannotIssue, DeviceId, FullLogin, Hash, HtMechanism, Issued, LineageRecord, OfferHash, Origin, Owner,
+    Pin, Record, Renewal, Salt, Scope, TokenBinding, TokenId, TokenRecord, TokenRequest, TokenSlot, token_text,
+    valid_login_name,
 };
 use crate::channel::{ChannelFacts, Exporter, TlsVersion};
 use crate::store::{Commit, Link, Lookup, Remember};
@@ -67,7 +69,7 @@ impl<'s> Connection<'s> {
     /// What to look up as soon as the handshake says that TLS resumed a session; `None` for a full handshake.
     pub fn lookup(&self) -> Option<Lookup> {
         let handle = *self.facts.resumed_handle()?;
-        Some(Lookup { assertion: None, handle: Some(handle) })
+        Some(Lookup { handle: Some(handle), ..Lookup::default() })
     }
 
     /// Who authenticated on the connection that this one resumes, as the store knows.
@@ -121,6 +123,18 @@ impl<'s> Connection<'s> {
         fit.take(self.server.policy.records_per_login)
     }
 
+    /// The HT and HT2 mechanisms to list (in XMPP's `<fast/>`): those that are configured and that this channel can carry.
+    pub fn fast_mechanisms(&self) -> Vec<HtMechanism> {
+        self.listed_ht().collect()
+    }
+
+    pub(super) fn listed_ht(&self) -> impl Iterator<Item = HtMechanism> {
+        let all = self.server.fast.iter().flat_map(|fast| fast.mechanisms.iter().copied());
+        // A connection manager's TLS is not its user's: there is nothing to bind to.
+        all.filter(|mechanism| !self.manager || mechanism.binding() == TokenBinding::None)
+            .filter(|mechanism| mechanism.may_be_listed(&self.facts))
+    }
+
     /// The hash over what is offered here now, to compare with what the client was offered at its full login.
     pub(super) fn offer(&self, hash: Hash) -> OfferHash {
         let names = self.listed_pins().map(|pin| pin.name());
@@ -137,6 +151,11 @@ impl<'s> Connection<'s> {
     /// Wherever this runs, the client gets the verdict's message whatever it says, also for a mechanism that is not listed.
     pub fn iky<'m>(&'m self, pin: Pin, message: &'m [u8]) -> Received<'m> {
         iky::receive(self, pin, message)
+    }
+
+    /// An attempt with a token that this service issued: HT or HT2.
+    pub fn ht<'m>(&'m self, request: ht::Request<'m>) -> Received<'m> {
+        ht::receive(self, request)
     }
 
     /// Whether [`receive`](Self::receive) takes the mechanism of this name, and not the full SASL engine.
@@ -168,6 +187,28 @@ impl<'s> Connection<'s> {
         let full = self.count(login.full);
         let granted = self.grant(&full, login, pin, seed);
         self.remember(granted, &full, login)
+    }
+
+    /// After a full login whose client asked for a token (XEP-0484): the same as [`logged_in`](Self::logged_in), and the token.
+    ///
+    /// The token goes to the client only once the commit is durable. What the client had before goes on until it used this one.
+    pub fn logged_in_with_token(
+        &mut self,
+        login: Login<'_>,
+        exporter: &dyn Exporter,
+        request: &TokenRequest<'_>,
+    ) -> (LoggedIn, Result<Issued, CannotIssue>) {
+        let issued = self.issue(login, request);
+        let mut logged_in = self.logged_in(login, exporter);
+        match (issued, &mut logged_in.commit) {
+            (Ok((record, issued)), Commit::Remember(remember)) => {
+                remember.token = Some(Box::new(record));
+                (logged_in, Ok(issued))
+            }
+            (Err(why), _) => (logged_in, Err(why)),
+            // It is always that commit.
+            (Ok(_), _) => (logged_in, Err(CannotIssue::NotListed)),
+        }
     }
 
     /// After a client was recognised, by EXTERNAL or IKY: lets the connections that resume this one be recognised in turn.
@@ -206,6 +247,35 @@ impl<'s> Connection<'s> {
         Ok(vec![Record::grant(pin, &self.scope(), full, seed, &owner)?])
     }
 
+    fn issue(&self, login: Login<'_>, request: &TokenRequest<'_>) -> Result<(TokenRecord, Issued), CannotIssue> {
+        let fast = self.server.fast.as_ref().ok_or(CannotIssue::NotListed)?;
+        if !self.listed_ht().any(|listed| listed == request.mechanism) {
+            return Err(CannotIssue::NotListed);
+        }
+        self.facts.keys_are_private()?;
+        let origin = login.full.origin();
+        let expires = self.server.policy.expiry(origin, login.now, login.now).ok_or(CannotIssue::Origin)?;
+        let named = |name: &str| !name.is_empty() && valid_login_name(name);
+        if ![request.authcid, request.client, login.identity].into_iter().all(named) {
+            return Err(CannotIssue::Name);
+        }
+        let (salt, key, mechanism) = (Salt::new(request.random), fast.keys.current_id(), request.mechanism);
+        let slot = TokenSlot { salt, key, mechanism, origin, full_login: login.now, expires };
+        let id = TokenId::of(&self.scope(), request.authcid, request.client);
+        let token = token_text(&fast.keys, &id, &slot).ok_or(CannotIssue::NotListed)?;
+        let record = TokenRecord {
+            id,
+            identity: login.identity.into(),
+            authcid: request.authcid.into(),
+            scope: self.scope(),
+            device: login.device,
+            current: None,
+            new: Some(slot),
+            revoked: false,
+        };
+        Ok((record, Issued { token, mechanism, expires }))
+    }
+
     /// Whose records a login may make, if it may make any.
     fn owner<'l>(&'l self, full: &FullLogin, login: &Login<'l>) -> Result<Owner<'l>, CannotDerive> {
         if self.manager {
@@ -222,7 +292,7 @@ impl<'s> Connection<'s> {
         login.clone().with_ordinal(self.successes)
     }
 
-    fn scope(&self) -> Scope {
+    pub(super) fn scope(&self) -> Scope {
         Scope::new(self.server.service.clone(), self.facts.name().clone())
     }
 
@@ -245,7 +315,7 @@ impl<'s> Connection<'s> {
             Ok(records) => (records, None),
             Err(why) => (Vec::new(), Some(why)),
         };
-        LoggedIn { commit: Commit::Remember(Remember { records, link: self.link(lineage) }), unknown }
+        LoggedIn { commit: Commit::Remember(Remember { records, token: None, link: self.link(lineage) }), unknown }
     }
 
     /// What is remembered of this connection, once somebody authenticated on it.

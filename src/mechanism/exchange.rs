@@ -4,9 +4,10 @@ use core::fmt;
 use std::sync::Arc;
 
 use super::external::AwaitLineage;
+use super::ht::{self, AwaitTokens, Pairs};
 use super::iky::{AwaitProofKeys, AwaitUse};
 use super::{NextStep, Outcome};
-use crate::assertion::{DeviceId, Origin};
+use crate::assertion::{DeviceId, Issued, Origin};
 use crate::crypto::Redacted;
 use crate::store::{Commit, Committed, Found, Lookup, Store, Unavailable};
 use crate::time::Timestamp;
@@ -33,6 +34,7 @@ pub struct AwaitRecord<'c> {
 pub(super) enum AwaitRecordOf<'c> {
     External(AwaitLineage<'c>),
     Iky(Box<AwaitProofKeys<'c>>),
+    Ht(Box<AwaitTokens<'c>>),
 }
 
 impl<'c> AwaitRecord<'c> {
@@ -45,9 +47,12 @@ impl<'c> AwaitRecord<'c> {
     pub fn found(self, found: Result<Found, Unavailable>, now: Timestamp) -> Step {
         match (self.mechanism, found) {
             (AwaitRecordOf::External(state), Ok(found)) => Step::Done(state.decide(found.lineage.as_deref(), now)),
-            (AwaitRecordOf::External(_), Err(Unavailable)) => Step::Done(Verdict::refused(Outcome::Unavailable)),
             (AwaitRecordOf::Iky(state), Ok(found)) => state.verify(&found, now),
+            (AwaitRecordOf::Ht(state), Ok(found)) => state.verify(&found, now),
             (AwaitRecordOf::Iky(_), Err(Unavailable)) => Step::Done(Verdict::unavailable()),
+            (AwaitRecordOf::External(_) | AwaitRecordOf::Ht(_), Err(Unavailable)) => {
+                Step::Done(Verdict::of(Outcome::Unavailable))
+            }
         }
     }
 }
@@ -67,7 +72,13 @@ pub enum Step {
 #[must_use = "the client waits for an answer"]
 pub struct AwaitCommit {
     pub(super) commit: Commit,
-    pub(super) pending: Box<AwaitUse>,
+    pub(super) pending: PendingOf,
+}
+
+#[derive(Debug)]
+pub(super) enum PendingOf {
+    Iky(Box<AwaitUse>),
+    Ht(Box<ht::AwaitUse>),
 }
 
 impl AwaitCommit {
@@ -78,9 +89,11 @@ impl AwaitCommit {
 
     /// Goes on with what the store said.
     pub fn committed(self, committed: Result<Committed, Unavailable>) -> Verdict {
-        match committed {
-            Err(Unavailable) => Verdict::unavailable(),
-            Ok(committed) => self.pending.finish(self.commit, committed),
+        match (self.pending, committed) {
+            (PendingOf::Iky(pending), Ok(committed)) => pending.finish(self.commit, committed),
+            (PendingOf::Ht(pending), Ok(committed)) => pending.finish(committed),
+            (PendingOf::Iky(_), Err(Unavailable)) => Verdict::unavailable(),
+            (PendingOf::Ht(_), Err(Unavailable)) => Verdict::of(Outcome::Unavailable),
         }
     }
 }
@@ -91,10 +104,14 @@ impl AwaitCommit {
 pub struct Verdict {
     /// What came of it; a profile turns it into its protocol's codes.
     pub outcome: Outcome,
-    /// IKY's responder message, which goes to the client whatever the outcome is; none with EXTERNAL.
+    /// The responder message: IKY's goes to the client whatever the outcome is, HT's with success; none with EXTERNAL.
     pub message: Option<Vec<u8>>,
     /// Who it is, when accepted.
     pub recognised: Option<Recognised>,
+    /// The token that the client is to have from now on, where it used one that is due for rotation, or asked (XEP-0484).
+    pub token: Option<Issued>,
+    /// What the client said in HT2's key/value pairs, when accepted.
+    pub pairs: Pairs,
 }
 
 impl fmt::Debug for Verdict {
@@ -103,22 +120,22 @@ impl fmt::Debug for Verdict {
             .field("outcome", &self.outcome)
             .field("message", &self.message.as_ref().map(|message| Redacted(message.len())))
             .field("recognised", &self.recognised)
+            .field("token", &self.token)
+            .field("pairs", &self.pairs)
             .finish()
     }
 }
 
 impl Verdict {
-    pub(super) fn refused(outcome: Outcome) -> Self {
-        Self { outcome, message: None, recognised: None }
+    /// Nothing but the outcome.
+    pub(super) fn of(outcome: Outcome) -> Self {
+        Self { outcome, message: None, recognised: None, token: None, pairs: Pairs::none() }
     }
 
     /// For IKY, whose client waits for its one message.
     fn unavailable() -> Self {
-        Self {
-            outcome: Outcome::Unavailable,
-            message: Some(super::iky::unsigned(Outcome::Unavailable)),
-            recognised: None,
-        }
+        let message = Some(super::iky::unsigned(Outcome::Unavailable));
+        Self { message, ..Self::of(Outcome::Unavailable) }
     }
 }
 

@@ -4,6 +4,7 @@
 //! that it is, and gives a [`Verdict`]. Each step consumes the state before it.
 
 pub mod external;
+pub mod ht;
 pub mod iky;
 
 mod connection;

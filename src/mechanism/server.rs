@@ -1,6 +1,6 @@
 //! A service's configuration.
 
-use crate::assertion::{Pin, Policy, Scope, Service};
+use crate::assertion::{HtMechanism, Pin, Policy, Scope, Service, ServiceKeys};
 use crate::channel::ServerName;
 
 /// A service that recognises its clients: what is configured once and shared by all connections.
@@ -13,6 +13,14 @@ pub struct Server {
     pub(crate) policy: Policy,
     pub(crate) siblings: Vec<Sibling>,
     pub(crate) external: bool,
+    pub(crate) fast: Option<Fast>,
+}
+
+/// The tokens that a service issues (XEP-0484).
+#[derive(Clone, Debug)]
+pub(crate) struct Fast {
+    pub(crate) mechanisms: Vec<HtMechanism>,
+    pub(crate) keys: ServiceKeys,
 }
 
 /// Another service of the same provider, at which a client that logs in here is made known too.
@@ -57,6 +65,7 @@ impl Server {
             policy: Policy::default(),
             siblings: Vec::new(),
             external: true,
+            fast: None,
         })
     }
 
@@ -78,6 +87,15 @@ impl Server {
     #[must_use]
     pub fn sibling(mut self, sibling: Sibling) -> Self {
         self.siblings.push(sibling);
+        self
+    }
+
+    /// Issues and takes tokens for these HT and HT2 mechanisms, in the order of preference (XEP-0484).
+    ///
+    /// The keys make the tokens. With keys that do not outlive the process, the tokens don't either.
+    #[must_use]
+    pub fn fast(mut self, mechanisms: impl IntoIterator<Item = HtMechanism>, keys: ServiceKeys) -> Self {
+        self.fast = Some(Fast { mechanisms: mechanisms.into_iter().collect(), keys });
         self
     }
 

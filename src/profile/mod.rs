@@ -19,7 +19,7 @@
 //! | [`smtp`] | with the command | one challenge | EXTERNAL under PIPELINING, a listed IKY under IKNOWYOU |
 //! | [`pop3`] | with the command | one challenge | EXTERNAL and a listed IKY, under PIPELINING |
 //! | [`sieve`], [`acap`] | with the command | with success | a listed IKY |
-//! | `xmpp` | with the element | with success, or in the failure | bind or resume, inside the element |
+//! | `xmpp` | with the element | with success; IKY's in the failure too | bind or resume, inside the element |
 //! | `ldap` | with the request | with the response | none |
 //!
 //! # After TLS

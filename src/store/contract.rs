@@ -3,7 +3,9 @@
 use core::fmt;
 use std::sync::Arc;
 
-use crate::assertion::{AssertionId, DeviceId, LineageRecord, Origin, Record, Scope, Service};
+use crate::assertion::{
+    AssertionId, DeviceId, LineageRecord, Origin, Record, Salt, Scope, Service, TokenId, TokenRecord, TokenSlot,
+};
 use crate::channel::Handle;
 use crate::time::Timestamp;
 
@@ -15,13 +17,15 @@ pub const MAX_PENDING_SUCCESSORS: usize = 2;
 #[error("the store does not answer")]
 pub struct Unavailable;
 
-/// What a mechanism needs to know: at most one record and one lineage.
+/// What a mechanism needs to know: at most one record, one lineage, and the tokens of one client.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Lookup {
     /// The assertion that the client named.
     pub assertion: Option<AssertionId>,
     /// The connection that this one resumes, where that matters.
     pub handle: Option<Handle>,
+    /// The client whose tokens are asked for.
+    pub token: Option<TokenId>,
 }
 
 /// What the store knows of it. Expired and revoked records are given as they are, as long as they are kept: the mechanism
@@ -32,6 +36,8 @@ pub struct Found {
     pub record: Option<Arc<Record>>,
     /// Who authenticated on the connection of the handle.
     pub lineage: Option<Arc<LineageRecord>>,
+    /// The client's tokens.
+    pub token: Option<Arc<TokenRecord>>,
 }
 
 /// What must be durable before the client is told that it succeeded.
@@ -41,15 +47,19 @@ pub enum Commit {
     Remember(Remember),
     /// An assertion is used, and that changes something.
     Use(Use),
+    /// A token is used, and that changes something.
+    Token(TokenUse),
     /// A recognised client's connection may be resumed in its turn. Unlike the others it may follow the reply.
     Link(Link),
 }
 
-/// New records of one client, and its connection's lineage.
+/// New records and a new token of one client, and its connection's lineage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remember {
     /// One for each mechanism and scope; empty where policy or channel allow none.
     pub records: Vec<Record>,
+    /// A new token of the client, which replaces one that waits; see [`StoredTokens::following`](super::StoredTokens::following).
+    pub token: Option<Box<TokenRecord>>,
     /// This connection, for those that resume it.
     pub link: Option<Link>,
 }
@@ -68,6 +78,21 @@ pub struct Use {
     pub predecessor_until: Timestamp,
     /// A successor to add, unless [`MAX_PENDING_SUCCESSORS`] of them already wait.
     pub successor: Option<Box<Record>>,
+}
+
+/// The use of a token. It is applied as a whole or not at all, by the rules of [`StoredTokens`](super::StoredTokens).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenUse {
+    /// Whose.
+    pub token: TokenId,
+    /// Which of the client's tokens. The use of the new one makes it the current one.
+    pub salt: Salt,
+    /// The count to mark as used; when it was used before, nothing else is applied either.
+    pub count: Option<u64>,
+    /// The client logs out: all its tokens end.
+    pub invalidate: bool,
+    /// A new token to wait for its first use, unless one for the same mechanism already does.
+    pub issue: Option<Box<TokenSlot>>,
 }
 
 /// Who authenticated on a connection.
@@ -90,7 +115,7 @@ pub struct Link {
 pub enum Committed {
     /// Everything is durable.
     Done,
-    /// Everything but the successor, of which enough wait already.
+    /// Everything but the successor or the new token, of which enough wait already.
     WithoutSuccessor,
     /// Nothing: the counter was used before.
     Replayed,

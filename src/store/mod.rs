@@ -9,10 +9,13 @@
 pub mod client;
 mod contract;
 mod memory;
+mod token;
 mod window;
 
 pub use contract::{
-    Commit, Committed, Device, Found, Link, Lookup, MAX_PENDING_SUCCESSORS, Remember, Revoke, Store, Unavailable, Use,
+    Commit, Committed, Device, Found, Link, Lookup, MAX_PENDING_SUCCESSORS, Remember, Revoke, Store, TokenUse,
+    Unavailable, Use,
 };
 pub use memory::{Capacity, MemoryStore};
+pub use token::StoredTokens;
 pub use window::Window;

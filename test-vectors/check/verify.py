@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Verifies every test vector by computing it anew, from the draft (iky.py, profiles.py).
+"""Verifies every test vector by computing it anew, from the draft (iky.py, profiles.py, ht.py).
 
     python3 test-vectors/check/verify.py [-v] [FILE...]
 
@@ -14,12 +14,16 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import ht  # noqa: E402
 import iky  # noqa: E402
 import profiles  # noqa: E402
 
 VECTORS = pathlib.Path(__file__).resolve().parent.parent
 FILES = (
     "external.json",
+    "ht-prosody-13.0.1.json",
+    "ht-published.json",
+    "ht.json",
     "iky-messages.json",
     "iky-outcomes.json",
     "iky.json",
@@ -681,8 +685,155 @@ def check_xmpp_answer(i):
     return check_read(lambda octets: profiles.xmpp_answer(i["version"], octets), i, "IKY-SHA-256-EXPR")
 
 
+def check_ht_name(i):
+    name = i["name"]
+    middle = {"parts": ht.split(name)}
+    try:
+        m = ht.Mechanism(name)
+    except ht.UnknownName as e:
+        return "invalid", middle, {"error": str(e)}
+    return "valid", middle, {"mechanism": m.name, "hashed_token_octets": m.octets}
+
+
+def check_ht_channel(i):
+    m, channel = ht.Mechanism(i["mechanism"]), i["channel"]
+    reasons = ht.against(m, channel)
+    given = [channel[name] for name, _ in ht.BINDINGS.values() if name is not None and name in channel]
+    middle = {"against": reasons, "value": given[0] if given else None}
+    if reasons:
+        return "invalid", middle, {"error": reasons[0]}
+    return "valid", middle, {"binding": ht.value_of(m, channel).hex()}
+
+
+def check_ht_token(i):
+    token = ht.Token(i)
+    middle = {"id_input": token.id_input.hex(), "text_input": token.text_input.hex()}
+    return "valid", middle, {"id": token.id.hex(), "text": token.text}
+
+
+def check_ht_token_id(i):
+    parts = ("service", "server_name", "authcid", "client_id")
+    out = {who: ht.token_id(*(i[who][part] for part in parts)).hex() for who in ("one", "other")}
+    return "valid" if out["one"] == out["other"] else "invalid", {}, out
+
+
+def ht_pairs(m, values, name):
+    """Pairs are there in HT2, and nowhere else."""
+    if (name in values) != m.has_pairs:
+        raise ValueError("pairs are for HT2: " + name)
+    return values[name] if m.has_pairs else None
+
+
+def check_ht_foreign(i):
+    m, key, binding = ht.Mechanism(i["mechanism"]), i["token"].encode(), i.hex("binding")
+    own, theirs = ht_pairs(m, i, "pairs"), ht_pairs(m, i, "answer_pairs")
+    first, second = ht.hash_input("Initiator", binding, own), ht.hash_input("Responder", binding, theirs)
+    message = ht.initiator(i["authcid"], own, m.hmac(key, first))
+    ht.read_initiator(m, message)
+    answer = ht.success(theirs, m.hmac(key, second))
+    if ht.judge(m, key, binding, answer, True)[0] != "logged-in":
+        raise ValueError("the client does not take the server's answer")
+    middle = {"initiator_data": first.hex(), "responder_data": second.hex()}
+    return "valid", middle, {"initiator": message.hex(), "responder": answer.hex()}
+
+
+def check_ht_elsewhere(i):
+    m, key, binding = ht.Mechanism(i["mechanism"]), i["token"].encode(), i.hex("binding")
+    answer = m.hmac(key, ht.hash_input("Responder", i.hex("other_binding"), None))
+    right = m.hmac(key, ht.hash_input("Responder", binding, None))
+    what, _ = ht.judge(m, key, binding, answer, True)
+    out = {"client": what, "other": answer.hex()}
+    return "valid" if what == "logged-in" else "invalid", {"right": right.hex()}, out
+
+
+def check_ht_attempt(i):
+    token, c, s = ht.Token(i["token"]), i["client"], i["server"]
+    spoken, named = ht.Mechanism(c["mechanism"]), ht.Mechanism(s["mechanism"])
+    channel, pairs = s["channel"], ht_pairs(spoken, c, "pairs")
+    data = ht.hash_input("Initiator", c.hex("binding"), pairs)
+    message = ht.initiator(c["authcid"], pairs, spoken.hmac(c.get("token", token.text).encode(), data))
+
+    def look_up(authcid):
+        return ht.token_id(s["service"], s["server_name"], authcid, s["client_id"])
+
+    def refusals(octets):
+        return ht.refusals(named, octets, channel, token, look_up)
+
+    binding = ht.value_of(named, channel)
+    right = None
+    if binding is not None:
+        right = named.hmac(token.text.encode(), ht.hash_input("Initiator", binding, pairs)).hex()
+    middle = {
+        "against": ht.against(named, channel),
+        "asked_id": look_up(c["authcid"]).hex(),
+        "initiator_data": data.hex(),
+        "message": message.hex(),
+        "right": right,
+        "token": token.text,
+        "token_id": token.id.hex(),
+    }
+    received = message
+    if "edit" in i:
+        if refusals(message):
+            raise ValueError("refused before it is edited")
+        received = edited(message, i["edit"])
+        middle["received"] = received.hex()
+    middle["refusals"] = refusals(received)
+    if not middle["refusals"]:
+        theirs = ht_pairs(named, s, "pairs")
+        data = ht.hash_input("Responder", binding, theirs)
+        middle["responder_data"] = data.hex()
+        answer = ht.success(theirs, named.hmac(token.text.encode(), data))
+        if ht.judge(named, token.text.encode(), binding, answer, True) != ("logged-in", theirs or ""):
+            raise ValueError("the client does not take the server's answer")
+        return "valid", middle, {"outcome": "accepted", "responder": answer.hex(), "server": "accepted"}
+    outcome = ht.OUTCOMES[middle["refusals"][0][0]]
+    out = {"outcome": outcome, "server": "malformed" if outcome == "malformed" else "refused"}
+    if named.has_pairs:
+        out["responder"] = ht.failure("other-error" if outcome == "malformed" else "invalid-token").hex()
+    return "invalid", middle, out
+
+
+def check_ht_answer(i):
+    m, key, binding = ht.Mechanism(i["mechanism"]), i["token"].encode(), i.hex("binding")
+    pairs, kind = ht_pairs(m, i, "pairs"), iky.known(i["answer"], ("nothing", "success", "failure"))
+    message = ht.initiator(i["authcid"], pairs, m.hmac(key, ht.hash_input("Initiator", binding, pairs)))
+    answer = None
+    if kind == "success":
+        theirs = ht_pairs(m, i, "answer_pairs")
+        answer = ht.success(theirs, m.hmac(key, ht.hash_input("Responder", binding, theirs)))
+    elif kind == "failure":
+        answer = ht.failure(i["reason"])
+    middle = {"answer": answer and answer.hex(), "message": message.hex()}
+    received = answer
+    if "edit" in i:
+        received = edited(answer, i["edit"])
+        middle["received"] = received.hex()
+    accepts = truth(i["protocol_accepts"])
+    what, detail = ht.judge(m, key, binding, received, accepts)
+    middle["contradicts"] = bool(received) and (m.has_pairs and received[0] == 1) == accepts
+    out = {"client": what}
+    if what == "logged-in" and m.has_pairs:
+        out["pairs"] = detail
+    if what == "failed":
+        out["reason"] = detail
+    return "valid" if what == "logged-in" else "invalid", middle, out
+
+
 CHECKS = {
     ("external.json", "external"): check_external,
+    ("ht-prosody-13.0.1.json", "ht-elsewhere"): check_ht_elsewhere,
+    ("ht-prosody-13.0.1.json", "ht-foreign"): check_ht_foreign,
+    ("ht-published.json", "ht-foreign"): check_ht_foreign,
+    ("ht.json", "ht-answer"): check_ht_answer,
+    ("ht.json", "ht-channel"): check_ht_channel,
+    ("ht.json", "ht-exchange"): check_ht_attempt,
+    ("ht.json", "ht-foreign"): check_ht_foreign,
+    ("ht.json", "ht-malformed"): check_ht_attempt,
+    ("ht.json", "ht-name"): check_ht_name,
+    ("ht.json", "ht-refused"): check_ht_attempt,
+    ("ht.json", "ht-token"): check_ht_token,
+    ("ht.json", "ht-token-id"): check_ht_token_id,
     ("iky-messages.json", "initiator"): check_initiator,
     ("iky-messages.json", "malformed-initiator"): check_malformed_initiator,
     ("iky-outcomes.json", "decision"): check_decision,

@@ -42,6 +42,7 @@ pub struct Tls {
     pub tickets: Tickets,
     pub version12: Option<bool>,
     pub end_point: Option<[u8; 32]>,
+    pub unique: Option<[u8; 12]>,
     pub has_exporter: bool,
     pub early_data: bool,
     pub dhe: bool,
@@ -59,6 +60,7 @@ impl Tls {
             tickets: Tickets::Stateful,
             version12: None,
             end_point: Some([7; 32]),
+            unique: None,
             has_exporter: true,
             early_data: false,
             dhe: true,
@@ -102,6 +104,9 @@ impl Tls {
         }
         if let Some(octets) = self.end_point {
             facts = facts.end_point(fast_reauth::channel::EndPoint::from_octets(&octets).unwrap());
+        }
+        if let Some(finished) = self.unique {
+            facts = facts.unique(&finished);
         }
         facts = facts.tickets(self.tickets).server_name(ServerName::parse(self.name).unwrap());
         if self.has_exporter { facts.exporter(&self.exporter()).unwrap() } else { facts }

@@ -18,7 +18,7 @@ fn external_not_really_resumed() {
 }
 
 fn lookup_handle(tls: &Tls) -> fast_reauth::store::Lookup {
-    fast_reauth::store::Lookup { assertion: None, handle: Some(tls.handle) }
+    fast_reauth::store::Lookup { handle: Some(tls.handle), ..Default::default() }
 }
 
 #[test]

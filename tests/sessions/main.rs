@@ -41,5 +41,5 @@ fn login<'a>(full: &'a FullLogin, identity: &'a str, pair: &Pair) -> Login<'a> {
 }
 
 fn handle_of(tls: &Tls) -> Lookup {
-    Lookup { assertion: None, handle: Some(tls.handle) }
+    Lookup { handle: Some(tls.handle), ..Lookup::default() }
 }

@@ -200,7 +200,7 @@ pub(crate) fn store(assertion: &Value, context: &Value, details: &Value) -> Memo
     let assertion = *record.id();
     let identity = record.identity().to_owned();
     let done = |commit: Commit| assert_eq!(store.commit(&commit, made), Ok(Committed::Done));
-    done(Commit::Remember(fast_reauth::store::Remember { records: vec![record], link: None }));
+    done(Commit::Remember(fast_reauth::store::Remember { records: vec![record], token: None, link: None }));
     let change = |counter: Option<u64>, confirm: bool| {
         done(Commit::Use(Use { assertion, counter, confirm, predecessor_until: made, successor: None }));
     };
@@ -255,7 +255,7 @@ pub(crate) fn lineage(details: &Value) -> Arc<LineageRecord> {
     if truth(&details["revoked"]) {
         assert_eq!(store.revoke(identity, Revoke::All, made), Ok(1));
     }
-    let found = store.lookup(&Lookup { assertion: None, handle: Some(BEFORE) }, made).expect("an answer");
+    let found = store.lookup(&Lookup { handle: Some(BEFORE), ..Lookup::default() }, made).expect("an answer");
     let lineage = found.lineage.expect("a lineage");
     assert_eq!((lineage.is_shared(), lineage.is_revoked()), (truth(&details["shared"]), truth(&details["revoked"])));
     assert_eq!(lineage.expires(), moment(&details["expires"]));

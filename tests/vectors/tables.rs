@@ -46,7 +46,7 @@ pub(crate) fn external(case: &Case<'_>) {
         Received::Done(verdict) => verdict,
         Received::Lookup(pending) => {
             let found = match inputs.get("store").map(text) {
-                None => Ok(Found { record: None, lineage: known }),
+                None => Ok(Found { lineage: known, ..Found::default() }),
                 Some("unavailable") => Err(Unavailable),
                 Some(other) => panic!("nothing in a store is {other}"),
             };

@@ -120,17 +120,17 @@ pub(crate) fn recognise<'l>(
 pub(crate) fn receive<'c>(connection: &'c Connection<'_>, initial_response: &[u8]) -> Received<'c> {
     let authzid = match core::str::from_utf8(initial_response) {
         Ok(authzid) if crate::assertion::valid_login_name(authzid) => authzid,
-        _ => return Received::Done(Verdict::refused(Refusal::Malformed.outcome())),
+        _ => return Received::Done(Verdict::of(Refusal::Malformed.outcome())),
     };
     if connection.facts.exporter_is_to_come() {
-        return Received::Done(Verdict::refused(Refusal::Handshaking.outcome()));
+        return Received::Done(Verdict::of(Refusal::Handshaking.outcome()));
     }
     let Some(&handle) = connection.facts.resumed_handle() else {
-        return Received::Done(Verdict::refused(Refusal::NotResumed.outcome()));
+        return Received::Done(Verdict::of(Refusal::NotResumed.outcome()));
     };
     // Asked again, although it was known at the greeting: the client may have been revoked since.
     Received::Lookup(AwaitRecord {
-        lookup: Lookup { assertion: None, handle: Some(handle) },
+        lookup: Lookup { handle: Some(handle), ..Lookup::default() },
         mechanism: AwaitRecordOf::External(AwaitLineage { connection, authzid: authzid.into() }),
     })
 }
@@ -149,10 +149,8 @@ impl AwaitLineage<'_> {
             if same { Ok(lineage) } else { Err(Refusal::OtherIdentity) }
         });
         match recognised {
-            Err(refusal) => Verdict::refused(refusal.outcome()),
+            Err(refusal) => Verdict::of(refusal.outcome()),
             Ok(lineage) => Verdict {
-                outcome: Outcome::Accepted,
-                message: None,
                 recognised: Some(Recognised {
                     identity: lineage.identity.clone(),
                     login_name: lineage.login_name.clone(),
@@ -161,6 +159,7 @@ impl AwaitLineage<'_> {
                     full_login: lineage.full_login,
                     strength: lineage.strength,
                 }),
+                ..Verdict::of(Outcome::Accepted)
             },
         }
     }

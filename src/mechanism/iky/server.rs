@@ -7,7 +7,7 @@ use super::transcript::{Transcript, signature};
 use crate::assertion::{Binding, LineageRecord, Origin, Pin, Record, Renewal, stand_in};
 use crate::channel::Lineage;
 use crate::crypto::Secret;
-use crate::mechanism::exchange::{AwaitRecordOf, Recognised};
+use crate::mechanism::exchange::{AwaitRecordOf, PendingOf, Recognised};
 use crate::mechanism::{AwaitCommit, AwaitRecord, Connection, Outcome, Received, Step, Verdict};
 use crate::store::{Commit, Committed, Found, Lookup, Use};
 use crate::time::Timestamp;
@@ -44,7 +44,7 @@ pub(crate) fn unsigned(outcome: Outcome) -> Vec<u8> {
 }
 
 fn refused(outcome: Outcome) -> Verdict {
-    Verdict { outcome, message: Some(unsigned(outcome)), recognised: None }
+    Verdict { message: Some(unsigned(outcome)), ..Verdict::of(outcome) }
 }
 
 /// The client's message.
@@ -68,6 +68,7 @@ pub(crate) fn receive<'m>(connection: &'m Connection<'_>, pin: Pin, message: &'m
             Named::Sealed => None,
         },
         handle: connection.facts.resumed_handle().copied().filter(|_| message.lineage),
+        token: None,
     };
     let state = AwaitProofKeys { connection, pin, message };
     Received::Lookup(AwaitRecord { lookup, mechanism: AwaitRecordOf::Iky(Box::new(state)) })
@@ -205,7 +206,7 @@ impl AwaitProofKeys<'_> {
         if nothing {
             return Step::Done(pending.success(None));
         }
-        Step::Commit(AwaitCommit { commit: Commit::Use(change), pending: Box::new(pending) })
+        Step::Commit(AwaitCommit { commit: Commit::Use(change), pending: PendingOf::Iky(Box::new(pending)) })
     }
 
     /// The fresh input of a renewal, when one is near enough and the channel has one.
@@ -239,7 +240,7 @@ impl Answer {
     /// A refusal that the client can trust: its proof was right.
     fn failure(&self, outcome: Outcome) -> Verdict {
         let message = self.sign(format!("e={},", reason(outcome)));
-        Verdict { outcome, message: Some(message), recognised: None }
+        Verdict { message: Some(message), ..Verdict::of(outcome) }
     }
 }
 
@@ -271,7 +272,6 @@ impl AwaitUse {
         };
         let message = self.answer.sign(success(self.now.seconds_until(expires), renewal));
         Verdict {
-            outcome: Outcome::Accepted,
             message: Some(message),
             recognised: Some(Recognised {
                 identity: record.identity.clone(),
@@ -281,6 +281,7 @@ impl AwaitUse {
                 full_login: record.full_login,
                 strength: self.strength,
             }),
+            ..Verdict::of(Outcome::Accepted)
         }
     }
 }

@@ -6,9 +6,8 @@ use bytes::Bytes;
 use minidom::Element;
 use minidom::element::escape;
 
-use super::element::{self, BIND2, CLIENT, IKY, SASL1, SASL2, SM, STREAMS};
-use super::{ClientExchange, Version};
-use crate::profile::flight::Length;
+use super::element::{self, BIND2, CLIENT, FAST, IAP, IKY, SASL1, SASL2, SM, STREAMS};
+use super::{Bind, ClientExchange, ConfigVersion, Fast, Resume, Version};
 use crate::profile::{Flight, MechanismName, ProfileError, Request};
 
 /// A stream header (RFC 6120 section 4.7), as either side sends it.
@@ -56,7 +55,7 @@ impl StreamHeader {
     }
 }
 
-/// Which installation of the client this is (XEP-0388 section 2.2).
+/// Which installation of the client this is (XEP-0388 section 2.2): three texts of at most 255 octets each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserAgent {
     /// A UUID v4 that stays with the installation.
@@ -65,24 +64,6 @@ pub struct UserAgent {
     pub software: Option<String>,
     /// The device's name.
     pub device: Option<String>,
-}
-
-/// A request to bind a resource with the login (XEP-0386).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Bind {
-    /// A short text for the resource.
-    pub tag: Option<String>,
-    /// Namespaces of features to enable at once: one `<enable xmlns='…'/>` each, at most 16.
-    pub enable: Vec<String>,
-}
-
-/// A resumption of a stream (XEP-0198 section 5), asked for or granted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resume {
-    /// The id of the earlier stream.
-    pub previd: String,
-    /// How many stanzas of it the sender has handled.
-    pub h: u32,
 }
 
 /// `<authenticate/>` of SASL2 (XEP-0388), with what the server does in the same go.
@@ -101,19 +82,35 @@ pub struct Authenticate {
     pub resume: Option<Resume>,
     /// Ask for a granted assertion for this mechanism.
     pub assertion_request: Option<MechanismName>,
+    /// Ask for a token for this mechanism (XEP-0484 section 3.2).
+    pub token_request: Option<MechanismName>,
+    /// This login is with a token: it also needs a [`StreamHeader`] that is from the account, and an id of the user
+    /// agent.
+    pub fast: Option<Fast>,
+    /// What the server offered last time, for a login ahead of what it offers now (XEP-0509).
+    pub config_version: Option<ConfigVersion>,
 }
 
 impl Authenticate {
     /// A login with a mechanism and its message, and nothing else.
     pub fn new(mechanism: MechanismName, message: &[u8]) -> Self {
         let request = Request { mechanism, initial_response: Some(Bytes::copy_from_slice(message)) };
-        Self { request, user_agent: None, bind: None, resume: None, assertion_request: None }
+        Self {
+            request,
+            user_agent: None,
+            bind: None,
+            resume: None,
+            assertion_request: None,
+            token_request: None,
+            fast: None,
+            config_version: None,
+        }
     }
 
     /// The flight: with a header, all that a client sends on a connection before it hears anything.
     ///
     /// # Errors
-    /// [`ProfileError::IllegalText`] for a character that XML doesn't have.
+    /// As for [`to_octets`](Self::to_octets).
     pub fn start(&self, header: Option<&StreamHeader>) -> Result<(Flight, ClientExchange), ProfileError> {
         let mut octets = header.map(StreamHeader::to_octets).transpose()?.unwrap_or_default();
         octets.extend(self.to_octets()?);
@@ -123,7 +120,8 @@ impl Authenticate {
     /// The element alone.
     ///
     /// # Errors
-    /// [`ProfileError::IllegalText`] for a character that XML doesn't have.
+    /// [`ProfileError::IllegalText`] for a character that XML doesn't have, and [`ProfileError::OutOfTurn`] for a value
+    /// beyond its bounds; the text says which.
     pub fn to_octets(&self) -> Result<Vec<u8>, ProfileError> {
         let mechanism = self.request.mechanism.as_str();
         let mut element = element::with_attr(Element::builder("authenticate", SASL2), "mechanism", mechanism)?;
@@ -131,67 +129,79 @@ impl Authenticate {
             element = element.append(element::with_data("initial-response", SASL2, message));
         }
         if let Some(agent) = &self.user_agent {
-            let mut child = Element::builder("user-agent", SASL2);
-            if let Some(id) = &agent.id {
-                child = element::with_attr(child, "id", id)?;
-            }
-            for (name, text) in [("software", &agent.software), ("device", &agent.device)] {
-                if let Some(text) = text {
-                    child = child.append(element::with_text(name, SASL2, text)?);
-                }
-            }
-            element = element.append(child.build());
+            element = element.append(agent.to_element()?);
         }
         if let Some(resume) = &self.resume {
             element = element.append(resume.to_element("resume")?);
         }
         if let Some(bind) = &self.bind {
-            let mut child = Element::builder("bind", BIND2);
-            if let Some(tag) = &bind.tag {
-                child = child.append(element::with_text("tag", BIND2, tag)?);
-            }
-            for namespace in &bind.enable {
-                child = child.append(Element::bare("enable", element::legal(namespace)?));
-            }
-            element = element.append(child.build());
+            element = element.append(bind.to_element()?);
         }
-        if let Some(mechanism) = &self.assertion_request {
-            let child = Element::builder("assertion-request", IKY);
-            element = element.append(element::with_attr(child, "mechanism", mechanism.as_str())?.build());
+        let requests =
+            [("assertion-request", IKY, self.assertion_request), ("request-token", FAST, self.token_request)];
+        for (name, namespace, mechanism) in requests {
+            if let Some(mechanism) = mechanism {
+                let request = Element::builder(name, namespace);
+                element = element.append(element::with_attr(request, "mechanism", mechanism.as_str())?.build());
+            }
+        }
+        if let Some(fast) = self.fast {
+            element = element.append(fast.to_element()?);
+        }
+        if let Some(version) = &self.config_version {
+            element = element.append(version.to_element()?);
         }
         element::write(&element.build())
     }
 
     pub(super) fn from_element(element: &Element) -> Result<Self, ProfileError> {
-        let response = element.get_child("initial-response", SASL2).map(element::data).transpose()?;
+        let child = |name: &str, namespace: &str| element::child(element, name, namespace);
+        let response = child("initial-response", SASL2)?.map(element::data).transpose()?;
         let request = Request { mechanism: element::mechanism(element)?, initial_response: response.map(Bytes::from) };
-        let text = |parent: &Element, name: &str, namespace: &str| parent.get_child(name, namespace).map(Element::text);
-        let user_agent = element.get_child("user-agent", SASL2).map(|agent| UserAgent {
-            id: agent.attr("id").map(str::to_owned),
-            software: text(agent, "software", SASL2),
-            device: text(agent, "device", SASL2),
-        });
-        let bind = element.get_child("bind", BIND2).map(|bind| {
-            let enable = bind.children().filter(|child| child.name() == "enable").take(16);
-            Bind { tag: text(bind, "tag", BIND2), enable: enable.map(Element::ns).collect() }
-        });
-        let resume = element.get_child("resume", SM).map(Resume::from_element).transpose()?;
-        let assertion_request = element.get_child("assertion-request", IKY).map(element::mechanism).transpose()?;
-        Ok(Self { request, user_agent, bind, resume, assertion_request })
+        Ok(Self {
+            request,
+            user_agent: child("user-agent", SASL2)?.map(UserAgent::from_element).transpose()?,
+            bind: child("bind", BIND2)?.map(Bind::from_element).transpose()?,
+            resume: child("resume", SM)?.map(Resume::from_element).transpose()?,
+            assertion_request: child("assertion-request", IKY)?.map(element::mechanism).transpose()?,
+            token_request: child("request-token", FAST)?.map(element::mechanism).transpose()?,
+            fast: child("fast", FAST)?.map(Fast::from_element).transpose()?,
+            config_version: child("config-version", IAP)?.map(ConfigVersion::from_element).transpose()?,
+        })
     }
 }
 
-impl Resume {
-    pub(super) fn to_element(&self, name: &str) -> Result<Element, ProfileError> {
-        let element = element::with_attr(Element::builder(name, SM), "previd", &self.previd)?;
-        Ok(element::with_attr(element, "h", &self.h.to_string())?.build())
+impl UserAgent {
+    /// What a server stores of each, at most.
+    const LIMIT: usize = 255;
+
+    fn to_element(&self) -> Result<Element, ProfileError> {
+        if !self.is_bounded() {
+            return Err(ProfileError::OutOfTurn("a user agent's texts have at most 255 octets each"));
+        }
+        let mut element = Element::builder("user-agent", SASL2);
+        if let Some(id) = &self.id {
+            element = element::with_attr(element, "id", id)?;
+        }
+        for (name, text) in [("software", &self.software), ("device", &self.device)] {
+            if let Some(text) = text {
+                element = element.append(element::with_text(name, SASL2, text)?);
+            }
+        }
+        Ok(element.build())
     }
 
-    pub(super) fn from_element(element: &Element) -> Result<Self, ProfileError> {
-        let previd = element.attr("previd").map(str::to_owned);
-        let h = element.attr("h").and_then(|h| h.parse().ok());
-        let malformed = ProfileError::Malformed("a resumption without previd and h");
-        Ok(Self { previd: previd.ok_or(malformed)?, h: h.ok_or(malformed)? })
+    fn from_element(element: &Element) -> Result<Self, ProfileError> {
+        let agent = Self {
+            id: element.attr("id").map(str::to_owned),
+            software: element::child_text(element, "software", SASL2)?,
+            device: element::child_text(element, "device", SASL2)?,
+        };
+        if agent.is_bounded() { Ok(agent) } else { Err(ProfileError::Malformed("a user agent is too long to keep")) }
+    }
+
+    fn is_bounded(&self) -> bool {
+        [&self.id, &self.software, &self.device].into_iter().flatten().all(|text| text.len() <= Self::LIMIT)
     }
 }
 
@@ -217,13 +227,15 @@ pub(super) fn auth_request(element: &Element) -> Result<Request, ProfileError> {
 
 impl fmt::Debug for Authenticate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // the previd of a resumption is as good as a password on some servers
         f.debug_struct("Authenticate")
             .field("request", &self.request)
             .field("user_agent", &self.user_agent)
             .field("bind", &self.bind)
-            .field("resume", &self.resume.as_ref().map(|resume| Length(resume.previd.as_bytes())))
+            .field("resume", &self.resume)
             .field("assertion_request", &self.assertion_request)
+            .field("token_request", &self.token_request)
+            .field("fast", &self.fast)
+            .field("config_version", &self.config_version)
             .finish()
     }
 }

@@ -7,7 +7,7 @@ use minidom::rxml::{NcName, Parse as _, RawEvent, RawParser};
 use minidom::tree_builder::TreeBuilder;
 use minidom::{Element, ElementBuilder, Node};
 
-use crate::profile::{MechanismName, ProfileError, wire};
+use crate::profile::{MechanismName, Offer, ProfileError, wire};
 
 /// Longest element.
 pub(super) const LIMIT: usize = 16 * 1024;
@@ -19,6 +19,8 @@ pub(super) const SASL2: &str = "urn:xmpp:sasl:2";
 pub(super) const CHANNEL_BINDING: &str = "urn:xmpp:sasl-cb:0";
 pub(super) const BIND2: &str = "urn:xmpp:bind:0";
 pub(super) const SM: &str = "urn:xmpp:sm:3";
+pub(super) const FAST: &str = "urn:xmpp:fast:0";
+pub(super) const IAP: &str = "urn:xmpp:iap:0";
 pub(super) const IKY: &str = "urn:ietf:params:xml:ns:iky";
 pub(super) const STREAMS: &str = "http://etherx.jabber.org/streams";
 pub(super) const CLIENT: &str = "jabber:client";
@@ -129,6 +131,27 @@ pub(super) fn with_attr(
     Ok(builder.attr(name, legal(value)?))
 }
 
+/// A boolean attribute, where it is true.
+pub(super) fn with_flag(
+    builder: ElementBuilder,
+    name: &'static str,
+    value: bool,
+) -> Result<ElementBuilder, ProfileError> {
+    if value { with_attr(builder, name, "true") } else { Ok(builder) }
+}
+
+/// An attribute that counts, where there is one.
+pub(super) fn with_number(
+    builder: ElementBuilder,
+    name: &'static str,
+    value: Option<impl ToString>,
+) -> Result<ElementBuilder, ProfileError> {
+    match value {
+        Some(value) => with_attr(builder, name, &value.to_string()),
+        None => Ok(builder),
+    }
+}
+
 pub(super) fn with_text(name: &str, namespace: &str, text: &str) -> Result<Element, ProfileError> {
     Ok(Element::builder(name, namespace).append(legal(text)?).build())
 }
@@ -136,6 +159,36 @@ pub(super) fn with_text(name: &str, namespace: &str, text: &str) -> Result<Eleme
 /// An element whose text is SASL data; `=` is the empty message (RFC 6120 section 6.4.2, XEP-0388 section 2.4).
 pub(super) fn with_data(name: &str, namespace: &str, octets: &[u8]) -> Element {
     Element::builder(name, namespace).append(wire::encode_initial(octets)).build()
+}
+
+/// The one child of this name. With two, two readers may take one each, and two readings of one element are none.
+pub(super) fn child<'a>(parent: &'a Element, name: &str, namespace: &str) -> Result<Option<&'a Element>, ProfileError> {
+    let mut children = parent.children().filter(|child| child.is(name, namespace));
+    match (children.next(), children.next()) {
+        (_, Some(_)) => Err(ProfileError::Malformed("an element stands twice where it stands once")),
+        (child, None) => Ok(child),
+    }
+}
+
+pub(super) fn child_text(parent: &Element, name: &str, namespace: &str) -> Result<Option<String>, ProfileError> {
+    Ok(child(parent, name, namespace)?.map(Element::text))
+}
+
+/// A boolean attribute; without it, no (XML Schema 1.0 part 2, section 3.2.2).
+pub(super) fn flag(element: &Element, name: &str) -> Result<bool, ProfileError> {
+    match element.attr(name) {
+        Some("true" | "1") => Ok(true),
+        Some("false" | "0") | None => Ok(false),
+        Some(_) => Err(ProfileError::Malformed("an attribute is neither true nor false")),
+    }
+}
+
+/// An attribute that counts: 1 to 19 digits, and nothing else.
+pub(super) fn number<N: TryFrom<u64>>(element: &Element, name: &str) -> Result<Option<N>, ProfileError> {
+    let Some(digits) = element.attr(name) else { return Ok(None) };
+    let plain = digits.len() <= 19 && digits.bytes().all(|octet| octet.is_ascii_digit());
+    let number = digits.parse::<u64>().ok().filter(|_| plain).and_then(|number| N::try_from(number).ok());
+    number.map(Some).ok_or(ProfileError::Malformed("an attribute is no number, or too great"))
 }
 
 /// The SASL data of an element; an empty element is the empty message.
@@ -149,4 +202,16 @@ pub(super) fn data(element: &Element) -> Result<Vec<u8>, ProfileError> {
 pub(super) fn mechanism(element: &Element) -> Result<MechanismName, ProfileError> {
     let name = element.attr("mechanism").and_then(|name| MechanismName::parse(name).ok());
     name.ok_or(ProfileError::Malformed("a mechanism name was due"))
+}
+
+/// `<mechanism/>` for each that is offered.
+pub(super) fn names(offer: &Offer, namespace: &str) -> Vec<Element> {
+    let name = |name: &str| Element::builder("mechanism", namespace).append(name).build();
+    offer.mechanisms().iter().map(|mechanism| name(mechanism.as_str())).collect()
+}
+
+/// The other way; names that are none are ignored.
+pub(super) fn hear(offer: &mut Offer, list: &Element, namespace: &str) {
+    let names = list.children().filter(|child| child.is("mechanism", namespace));
+    names.for_each(|name| offer.hear(name.text().as_bytes()));
 }

@@ -2,7 +2,8 @@
 
 use minidom::Element;
 
-use super::element::{self, BIND2, CHANNEL_BINDING, IKY, SASL1, SASL2, SM, STREAMS};
+use super::element::{self, BIND2, CHANNEL_BINDING, FAST, IAP, IKY, SASL1, SASL2, SM, STREAMS};
+use super::{ConfigVersion, FastFeature};
 use crate::profile::{Offer, ProfileError};
 
 /// The part of `<stream:features/>` that is about logging in.
@@ -14,21 +15,29 @@ pub struct Features {
     pub sasl2: Offer,
     /// Bind 2 (XEP-0386) inside `<authenticate/>`.
     pub bind: bool,
+    /// What Bind 2 can enable with the resource (XEP-0386 section 3.1): namespaces, at most 32.
+    pub bind_inline: Vec<String>,
     /// Stream resumption (XEP-0198) inside `<authenticate/>`.
     pub resume: bool,
     /// A granted assertion can be asked for inside `<authenticate/>`.
     pub grants: bool,
+    /// Tokens can be asked for, and logged in with, inside `<authenticate/>` (XEP-0484).
+    pub fast: Option<FastFeature>,
+    /// What all this is called as a whole, for a client that will log in ahead of it next time (XEP-0509).
+    pub config_version: Option<ConfigVersion>,
     /// Channel binding types (XEP-0440), at most 16.
     pub channel_bindings: Vec<String>,
 }
 
 impl Features {
     const MAX_BINDINGS: usize = 16;
+    const MAX_INLINE: usize = 32;
 
     /// Server: the children for the stack's own `<stream:features/>`, one after the other.
     ///
     /// # Errors
-    /// [`ProfileError::IllegalText`] when a channel binding type holds what XML has no characters for.
+    /// [`ProfileError::IllegalText`] for a character that XML doesn't have, and [`ProfileError::OutOfTurn`] for a
+    /// config version that is empty or too long.
     pub fn children(&self) -> Result<Vec<u8>, ProfileError> {
         let children = self.elements()?;
         let written: Result<Vec<_>, _> = children.iter().map(element::write).collect();
@@ -45,46 +54,58 @@ impl Features {
         element::write(&features.append_all(self.elements()?).build())
     }
 
-    /// Client: what `<stream:features/>` offers; names that are none are ignored.
+    /// Client: what `<stream:features/>` offers; names that are none are ignored, and so is a config version without a
+    /// value.
     ///
     /// # Errors
-    /// [`ProfileError`] when the octets are not that element.
+    /// [`ProfileError`] when the octets are not that element, or one of those in it stands there twice.
     pub fn parse(octets: &[u8]) -> Result<Self, ProfileError> {
         let features = element::parse(octets)?;
         if !features.is("features", STREAMS) {
             return Err(ProfileError::Malformed("stream features were due"));
         }
         let mut found = Self { sasl1: Offer::heard([]), sasl2: Offer::heard([]), ..Self::default() };
-        for child in features.children() {
-            if child.is("mechanisms", SASL1) {
-                hear(&mut found.sasl1, child, SASL1);
-            } else if child.is("authentication", SASL2) {
-                hear(&mut found.sasl2, child, SASL2);
-                if let Some(inline) = child.get_child("inline", SASL2) {
-                    found.bind = inline.has_child("bind", BIND2);
-                    found.resume = inline.has_child("sm", SM);
-                    found.grants = inline.has_child("assertion-request", IKY);
-                }
-            } else if child.is("sasl-channel-binding", CHANNEL_BINDING) {
-                let types = child.children().filter_map(|binding| binding.attr("type"));
-                found.channel_bindings = types.take(Self::MAX_BINDINGS).map(str::to_owned).collect();
+        if let Some(list) = element::child(&features, "mechanisms", SASL1)? {
+            element::hear(&mut found.sasl1, list, SASL1);
+        }
+        if let Some(authentication) = element::child(&features, "authentication", SASL2)? {
+            element::hear(&mut found.sasl2, authentication, SASL2);
+            if let Some(inline) = element::child(authentication, "inline", SASL2)? {
+                found.hear_inline(inline)?;
             }
         }
+        if let Some(list) = element::child(&features, "sasl-channel-binding", CHANNEL_BINDING)? {
+            let types = list.children().filter_map(|binding| binding.attr("type"));
+            found.channel_bindings = types.take(Self::MAX_BINDINGS).map(str::to_owned).collect();
+        }
+        let config_version = element::child(&features, "config-version", IAP)?;
+        found.config_version = config_version.and_then(|version| ConfigVersion::from_element(version).ok());
         Ok(found)
+    }
+
+    fn hear_inline(&mut self, inline: &Element) -> Result<(), ProfileError> {
+        if let Some(bind) = element::child(inline, "bind", BIND2)? {
+            self.bind = true;
+            let features = element::child(bind, "inline", BIND2)?.into_iter().flat_map(Element::children);
+            let features = features.filter(|child| child.is("feature", BIND2)).filter_map(|child| child.attr("var"));
+            self.bind_inline = features.take(Self::MAX_INLINE).map(str::to_owned).collect();
+        }
+        self.resume = element::child(inline, "sm", SM)?.is_some();
+        self.grants = element::child(inline, "assertion-request", IKY)?.is_some();
+        self.fast = element::child(inline, "fast", FAST)?.map(FastFeature::from_element);
+        Ok(())
     }
 
     fn elements(&self) -> Result<Vec<Element>, ProfileError> {
         let mut elements = Vec::new();
         if !self.sasl1.mechanisms().is_empty() {
-            elements.push(Element::builder("mechanisms", SASL1).append_all(names(&self.sasl1, SASL1)).build());
+            let names = element::names(&self.sasl1, SASL1);
+            elements.push(Element::builder("mechanisms", SASL1).append_all(names).build());
         }
         if !self.sasl2.mechanisms().is_empty() {
-            let inline = [(self.resume, "sm", SM), (self.bind, "bind", BIND2), (self.grants, "assertion-request", IKY)];
-            let inline =
-                inline.into_iter().filter(|(offered, ..)| *offered).map(|(_, name, ns)| Element::bare(name, ns));
-            let inline = Element::builder("inline", SASL2).append_all(inline).build();
-            let authentication = Element::builder("authentication", SASL2).append_all(names(&self.sasl2, SASL2));
-            elements.push(authentication.append(inline).build());
+            let authentication =
+                Element::builder("authentication", SASL2).append_all(element::names(&self.sasl2, SASL2));
+            elements.push(authentication.append(self.inline()?).build());
         }
         if !self.channel_bindings.is_empty() {
             let mut list = Element::builder("sasl-channel-binding", CHANNEL_BINDING);
@@ -94,16 +115,32 @@ impl Features {
             }
             elements.push(list.build());
         }
+        if let Some(version) = &self.config_version {
+            elements.push(version.to_element()?);
+        }
         Ok(elements)
     }
-}
 
-fn names(offer: &Offer, namespace: &str) -> Vec<Element> {
-    let name = |name: &str| Element::builder("mechanism", namespace).append(name).build();
-    offer.mechanisms().iter().map(|mechanism| name(mechanism.as_str())).collect()
-}
-
-fn hear(offer: &mut Offer, list: &Element, namespace: &str) {
-    let names = list.children().filter(|child| child.is("mechanism", namespace));
-    names.for_each(|name| offer.hear(name.text().as_bytes()));
+    fn inline(&self) -> Result<Element, ProfileError> {
+        let mut inline = Element::builder("inline", SASL2);
+        if self.resume {
+            inline = inline.append(Element::bare("sm", SM));
+        }
+        if self.bind {
+            let mut features = Element::builder("inline", BIND2);
+            for namespace in &self.bind_inline {
+                let feature = Element::builder("feature", BIND2);
+                features = features.append(element::with_attr(feature, "var", namespace)?.build());
+            }
+            let features = (!self.bind_inline.is_empty()).then(|| features.build());
+            inline = inline.append(Element::builder("bind", BIND2).append_all(features).build());
+        }
+        if self.grants {
+            inline = inline.append(Element::bare("assertion-request", IKY));
+        }
+        if let Some(fast) = &self.fast {
+            inline = inline.append(fast.to_element()?);
+        }
+        Ok(inline.build())
+    }
 }

@@ -1,4 +1,5 @@
-//! XMPP: SASL2 (XEP-0388) with Bind 2 (XEP-0386) and stream resumption (XEP-0198) inside, and SASL of RFC 6120.
+//! XMPP: SASL2 (XEP-0388) with Bind 2 (XEP-0386), stream management (XEP-0198), FAST (XEP-0484) and the pipelining of
+//! XEP-0509 inside, and SASL of RFC 6120.
 //!
 //! The client speaks first, so header and login are one flight, and what it waits for is in the first reply:
 //!
@@ -16,24 +17,79 @@
 //!    </success>
 //! ```
 //!
+//! With a token of FAST (XEP-0484) it is the same flight, and the same reply. The client says which of the server's
+//! configurations it has in mind (XEP-0509), as the features are still to come:
+//!
+//! ```text
+//! C: <?xml version='1.0'?><stream:stream … to='example.com' from='juliet@example.com'>
+//!    <authenticate xmlns='urn:xmpp:sasl:2' mechanism='HT-SHA-256-EXPR'>
+//!      <initial-response>anVsaWV0…</initial-response>
+//!      <user-agent id='d4565fa7-4d72-4749-b3d3-740edbf87770'>
+//!        <software>AwesomeXMPP</software>
+//!      </user-agent>
+//!      <bind xmlns='urn:xmpp:bind:0'>
+//!        <tag>AwesomeXMPP</tag>
+//!        <enable xmlns='urn:xmpp:sm:3' resume='true'/>
+//!      </bind>
+//!      <fast xmlns='urn:xmpp:fast:0' count='123'/>
+//!      <config-version xmlns='urn:xmpp:iap:0' scheme='opaque' value='VGhpcyBpcyBvcGFxdWUh'/>
+//!    </authenticate>
+//! S: <stream:stream …><stream:features>…
+//!      <config-version xmlns='urn:xmpp:iap:0' scheme='opaque' value='VGhpcyBpcyBvcGFxdWUh'/>
+//!    </stream:features>
+//!    <success xmlns='urn:xmpp:sasl:2'>
+//!      <additional-data>dj0…</additional-data>
+//!      <authorization-identifier>juliet@example.com/AwesomeXMPP/4232f4d4</authorization-identifier>
+//!      <bound xmlns='urn:xmpp:bind:0'>
+//!        <enabled xmlns='urn:xmpp:sm:3' id='some-id' resume='true'/>
+//!      </bound>
+//!      <token xmlns='urn:xmpp:fast:0' expiry='2020-03-31T14:36:15Z' token='R3Vy…'/>
+//!    </success>
+//! ```
+//!
+//! or, where its configuration is another by now, without a look at the token:
+//!
+//! ```text
+//! S: <stream:stream …><stream:features>…
+//!      <config-version xmlns='urn:xmpp:iap:0' scheme='opaque' value='SSBjaGFuZ2VkIHRoaXMh'/>
+//!    </stream:features>
+//!    <failure xmlns='urn:xmpp:sasl:2'>
+//!      <aborted xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>
+//!      <config-version-mismatch xmlns='urn:xmpp:iap:0'/>
+//!    </failure>
+//! C: <authenticate …                            the same stream, and what these features have
+//! ```
+//!
 //! The parsers take one complete top-level element, at most 16 KiB and 16 levels deep, which the stack has cut out of
-//! the stream; [`Framer`] does it for a stack that has nothing for it. The draft adds three elements in the namespace
+//! the stream; [`Framer`] does it for a stack that has nothing for it. An element that they read stands once where it
+//! stands: with two, two readers may take one each. The draft adds three elements in the namespace
 //! `urn:ietf:params:xml:ns:iky`: `<iky/>`, the server's message inside SASL2's `<failure/>`; `<assertion-request/>`,
 //! listed in `<inline/>` and sent in `<authenticate/>`; and `<assertion/>`, granted in `<success/>`.
 
 mod authenticate;
+mod bind;
+mod config_version;
+mod date_time;
 mod element;
+mod failure;
+mod fast;
 mod features;
 mod framer;
+mod stream_management;
 mod success;
 
 use bytes::Bytes;
 use minidom::Element;
 
-pub use authenticate::{Authenticate, Bind, Resume, StreamHeader, UserAgent, auth};
+pub use authenticate::{Authenticate, StreamHeader, UserAgent, auth};
+pub use bind::{Bind, Bound};
+pub use config_version::ConfigVersion;
+pub use failure::Failure;
+pub use fast::{Fast, FastFeature, FastLogin, IssuedToken};
 pub use features::Features;
 pub use framer::{Frame, Framer};
-pub use success::{Bound, Failure, GrantedAssertion, Success};
+pub use stream_management::{EnableStreamManagement, EnabledStreamManagement, Resume};
+pub use success::{GrantedAssertion, Success};
 
 use super::{ProfileError, Request};
 

@@ -1,4 +1,4 @@
-//! What the server answers.
+//! What the server answers to a login that it accepts.
 
 use core::fmt;
 
@@ -6,12 +6,11 @@ use bytes::Bytes;
 use minidom::Element;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::element::{self, BIND2, IKY, SASL1, SASL2, SM};
-use super::{Resume, Version};
+use super::element::{self, BIND2, FAST, IKY, SASL1, SASL2, SM};
+use super::{Bound, IssuedToken, Resume, Version};
 use crate::crypto::constant_time_eq;
-use crate::mechanism::Outcome;
 use crate::profile::flight::Length;
-use crate::profile::{Answer, MechanismName, ProfileError};
+use crate::profile::{MechanismName, ProfileError};
 
 /// `<success/>`: the server's message, and what was done in the same go.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -27,28 +26,19 @@ pub struct Success {
     pub resumed: Option<Resume>,
     /// The stream could not be resumed.
     pub resume_failed: bool,
+    /// With that, how many stanzas of it the server has handled, if it still knows.
+    pub resume_failed_h: Option<u32>,
     /// An assertion, granted because the client asked for one.
     pub assertion: Option<GrantedAssertion>,
+    /// A token: the client asked for one, or the one it has is due to be replaced (XEP-0484 section 3.5).
+    pub token: Option<IssuedToken>,
 }
-
-/// `<bound/>` of Bind 2, with whatever the features that were enabled put into it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bound(Bytes);
 
 /// 32 secret octets from the server, as the seed of an assertion for one mechanism.
 #[derive(Clone)]
 pub struct GrantedAssertion {
     mechanism: MechanismName,
     octets: [u8; Self::LEN],
-}
-
-/// `<failure/>`: a condition and, in SASL2, what an IKY mechanism has to say.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// What the condition says.
-    pub verdict: Answer,
-    /// The server's message, from `<iky xmlns='urn:ietf:params:xml:ns:iky'/>`.
-    pub message: Option<Bytes>,
 }
 
 impl Success {
@@ -77,13 +67,17 @@ impl Success {
             success = success.append(resumed.to_element("resumed")?);
         }
         if self.resume_failed {
-            success = success.append(Element::bare("failed", SM));
+            let failed = element::with_number(Element::builder("failed", SM), "h", self.resume_failed_h)?;
+            success = success.append(failed.build());
         }
         if let Some(bound) = &self.bound {
-            success = success.append(element::plain(&element::parse(&bound.0)?)?);
+            success = success.append(bound.to_element()?);
         }
         if let Some(assertion) = &self.assertion {
             success = success.append(assertion.to_element()?);
+        }
+        if let Some(token) = &self.token {
+            success = success.append(token.to_element()?);
         }
         element::write(&success.build())
     }
@@ -93,40 +87,24 @@ impl Success {
             let data = if element.text().is_empty() { None } else { Some(element::data(element)?.into()) };
             return Ok(Self { data, ..Self::default() });
         }
-        let data = element.get_child("additional-data", SASL2).map(element::data).transpose()?;
-        let bound =
-            element.get_child("bound", BIND2).map(|bound| element::write(&element::plain(bound)?)).transpose()?;
+        let child = |name: &str, namespace: &str| element::child(element, name, namespace);
+        let data = child("additional-data", SASL2)?.map(element::data).transpose()?;
+        let failed = child("failed", SM)?;
+        // XEP-0386 and XEP-0484 call it `authorization-identity`, and so does who learned it there
+        let identifier = match child("authorization-identifier", SASL2)? {
+            Some(identifier) => Some(identifier),
+            None => child("authorization-identity", SASL2)?,
+        };
         Ok(Self {
             data: data.map(Bytes::from),
-            authorization_identifier: element.get_child("authorization-identifier", SASL2).map(Element::text),
-            bound: bound.map(|octets| Bound(octets.into())),
-            resumed: element.get_child("resumed", SM).map(Resume::from_element).transpose()?,
-            resume_failed: element.has_child("failed", SM),
-            assertion: element.get_child("assertion", IKY).map(GrantedAssertion::from_element).transpose()?,
+            authorization_identifier: identifier.map(Element::text),
+            bound: child("bound", BIND2)?.map(Bound::read).transpose()?,
+            resumed: child("resumed", SM)?.map(Resume::from_element).transpose()?,
+            resume_failed: failed.is_some(),
+            resume_failed_h: failed.map(|failed| element::number(failed, "h")).transpose()?.flatten(),
+            assertion: child("assertion", IKY)?.map(GrantedAssertion::from_element).transpose()?,
+            token: child("token", FAST)?.map(IssuedToken::from_element).transpose()?,
         })
-    }
-}
-
-impl Bound {
-    /// `<bound/>` with nothing in it.
-    pub fn empty() -> Self {
-        Self(Bytes::from_static(b"<bound xmlns='urn:xmpp:bind:0'/>"))
-    }
-
-    /// A `<bound/>` that the stack made.
-    ///
-    /// # Errors
-    /// [`ProfileError`] when the octets are not that one element.
-    pub fn parse(octets: &[u8]) -> Result<Self, ProfileError> {
-        if !element::parse(octets)?.is("bound", BIND2) {
-            return Err(ProfileError::Malformed("<bound/> was due"));
-        }
-        Ok(Self(Bytes::copy_from_slice(octets)))
-    }
-
-    /// The element.
-    pub fn as_octets(&self) -> &[u8] {
-        &self.0
     }
 }
 
@@ -176,44 +154,17 @@ impl Drop for GrantedAssertion {
     }
 }
 
-impl Failure {
-    /// Server: the failure for an outcome, with the mechanism's message if it has one.
-    pub fn new(outcome: Outcome, message: Option<&[u8]>) -> Self {
-        Self { verdict: outcome.into(), message: message.map(Bytes::copy_from_slice) }
-    }
-
-    /// Server: the element. SASL of RFC 6120 has no room for the message.
-    ///
-    /// # Errors
-    /// [`ProfileError::OutOfTurn`] for the failure of an accepted outcome.
-    pub fn to_octets(&self, version: Version) -> Result<Vec<u8>, ProfileError> {
-        let condition = self.verdict.xmpp().ok_or(ProfileError::OutOfTurn("an accepted outcome is a Success"))?;
-        let failure = Element::builder("failure", version.namespace()).append(Element::bare(condition, SASL1));
-        match &self.message {
-            Some(message) if version == Version::Sasl2 => {
-                element::write(&failure.append(element::with_data("iky", IKY, message)).build())
-            }
-            _ => element::write(&failure.build()),
-        }
-    }
-
-    pub(super) fn from_element(element: &Element) -> Result<Self, ProfileError> {
-        let condition = element.children().find(|child| child.has_ns(SASL1) && child.name() != "text");
-        let message = element.get_child("iky", IKY).map(element::data).transpose()?;
-        let verdict = Answer::from_xmpp(condition.map(Element::name).unwrap_or_default());
-        Ok(Self { verdict, message: message.map(Bytes::from) })
-    }
-}
-
 impl fmt::Debug for Success {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Success")
             .field("data", &self.data.as_deref().map(Length))
             .field("authorization_identifier", &self.authorization_identifier)
-            .field("bound", &self.bound.is_some())
-            .field("resumed", &self.resumed.is_some())
+            .field("bound", &self.bound)
+            .field("resumed", &self.resumed)
             .field("resume_failed", &self.resume_failed)
+            .field("resume_failed_h", &self.resume_failed_h)
             .field("assertion", &self.assertion)
+            .field("token", &self.token)
             .finish()
     }
 }
@@ -221,12 +172,5 @@ impl fmt::Debug for Success {
 impl fmt::Debug for GrantedAssertion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "GrantedAssertion({}, redacted)", self.mechanism)
-    }
-}
-
-impl fmt::Debug for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let message = self.message.as_deref().map(Length);
-        f.debug_struct("Failure").field("verdict", &self.verdict).field("message", &message).finish()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Connection;
-use crate::assertion::{AssertionId, ClientAssertion, Pin, Policy, Scope};
+use crate::assertion::{AssertionId, ClientAssertion, ClientToken, HtMechanism, Pin, Policy, Scope};
 use crate::channel::{ChannelFacts, Lineage};
 
 /// One account of this client: a service, a server name, and the name that it logs in under.
@@ -34,12 +34,13 @@ pub struct Predecessor {
 
 /// All accounts of a client, for many threads.
 ///
-/// It lives in memory. What has to survive a restart is each account's [`assertions`](Self::assertions), to be put back with
-/// [`restore`](Self::restore); see also [`Attempt::store_first`](super::Attempt::store_first).
+/// It lives in memory. What has to survive a restart is each account's [`assertions`](Self::assertions) and
+/// [`tokens`](Self::tokens), to be put back with [`restore`](Self::restore) and [`restore_token`](Self::restore_token); see also [`Attempt::store_first`](super::Attempt::store_first).
 #[derive(Debug)]
 pub struct Accounts {
     pub(super) policy: Policy,
     pub(super) preferred: Vec<Pin>,
+    pub(super) preferred_tokens: Vec<HtMechanism>,
     known: Mutex<HashMap<Account, Known>>,
 }
 
@@ -49,18 +50,30 @@ pub(super) struct Known {
     pub(super) assertions: Vec<ClientAssertion>,
     /// What the server offered when it was last seen.
     pub(super) offered: Vec<Box<str>>,
+    /// The token that worked last, then the one that is to take its place.
+    pub(super) tokens: Vec<ClientToken>,
+    /// The mechanisms for tokens that the server listed when it was last seen.
+    pub(super) fast: Vec<Box<str>>,
 }
 
 impl Accounts {
     /// No accounts yet, under these rules, deriving for the first of [`Pin::ALL`] that a server lists.
     pub fn new(policy: Policy) -> Self {
-        Self { policy, preferred: Pin::ALL.to_vec(), known: Mutex::default() }
+        let preferred_tokens = HtMechanism::all().collect();
+        Self { policy, preferred: Pin::ALL.to_vec(), preferred_tokens, known: Mutex::default() }
     }
 
     /// Derives only for these mechanisms, the first one that the server lists and the channel can carry.
     #[must_use]
     pub fn preferring(mut self, pins: impl IntoIterator<Item = Pin>) -> Self {
         self.preferred = pins.into_iter().collect();
+        self
+    }
+
+    /// Asks for tokens for these mechanisms only, the first one that the server lists and the channel can carry.
+    #[must_use]
+    pub fn preferring_tokens(mut self, mechanisms: impl IntoIterator<Item = HtMechanism>) -> Self {
+        self.preferred_tokens = mechanisms.into_iter().collect();
         self
     }
 
@@ -86,6 +99,22 @@ impl Accounts {
         known.assertions.retain(|held| held.id() != assertion.id());
         known.assertions.push(assertion);
         known.offered = offered.into_iter().map(Into::into).collect();
+    }
+
+    /// The tokens of an account: what to store before the application ends, or after each change.
+    pub fn tokens(&self, account: &Account) -> Vec<ClientToken> {
+        self.known().get(account).map(|known| known.tokens.clone()).unwrap_or_default()
+    }
+
+    /// Puts back a token that was stored, behind those put back before it. Its server is taken to list its mechanism still.
+    pub fn restore_token(&self, account: &Account, token: ClientToken) {
+        let mut known = self.known();
+        let known = known.entry(account.clone()).or_default();
+        if known.fast.iter().all(|name| token.mechanism().spelling(name).is_none()) {
+            known.fast.push(token.mechanism().name().into());
+        }
+        known.tokens.retain(|held| held.token() != token.token());
+        known.tokens.push(token);
     }
 
     /// What the server offered when it was last seen.

@@ -3,31 +3,35 @@
 use core::fmt;
 
 use super::accounts::{Account, Accounts, Known, Predecessor};
-use crate::assertion::{AssertionId, CannotDerive, ClientAssertion, FullLogin, Pin, Policy, Scope};
+use crate::assertion::{AssertionId, CannotDerive, ClientAssertion, ClientToken, FullLogin, Pin, Policy, Scope, Token};
 use crate::channel::{ChannelFacts, Exporter};
 use crate::crypto::Redacted;
-use crate::mechanism::{NextStep, Outcome, external, iky};
+use crate::mechanism::{NextStep, Outcome, external, ht, iky};
 use crate::store::MAX_PENDING_SUCCESSORS;
 use crate::time::Timestamp;
 
 /// One connection to the server of an [`Account`].
 #[derive(Debug)]
 pub struct Connection<'a> {
-    accounts: &'a Accounts,
-    account: Account,
-    facts: ChannelFacts,
+    pub(super) accounts: &'a Accounts,
+    pub(super) account: Account,
+    pub(super) facts: ChannelFacts,
     predecessor: Option<Predecessor>,
     offered: Option<Vec<Box<str>>>,
-    tried: Vec<Tried>,
-    abandoned: bool,
+    pub(super) fast: Option<Vec<Box<str>>>,
+    pub(super) token: Option<ClientToken>,
+    pub(super) tried: Vec<Tried>,
+    pub(super) abandoned: bool,
+    set_aside: bool,
     family: Option<AssertionId>,
-    successes: u32,
+    pub(super) successes: u32,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Tried {
+pub(super) enum Tried {
     External,
     Iky(AssertionId),
+    Ht(Token),
 }
 
 /// Which way to log in.
@@ -47,16 +51,17 @@ pub enum Plan {
 /// An attempt to be recognised. The fallback, should it fail, is what [`Connection::settle`] says.
 #[must_use = "its outcome has to be settled"]
 pub struct Attempt {
-    mechanism: &'static str,
-    message: Vec<u8>,
-    fallback: NextStep,
-    state: State,
+    pub(super) mechanism: &'static str,
+    pub(super) message: Vec<u8>,
+    pub(super) fallback: NextStep,
+    pub(super) state: State,
 }
 
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     External(external::Client),
-    Iky(iky::Client),
+    Iky(Box<iky::Client>),
+    Ht { client: Box<ht::Client>, count: Option<u64> },
 }
 
 impl fmt::Debug for Attempt {
@@ -95,10 +100,27 @@ impl Attempt {
         self.fallback
     }
 
-    /// Whether the account's assertions must be stored before the message is sent: it has a counter, and a counter that is
+    /// Whether the account's assertions or tokens must be stored before the message is sent: it has a counter, and a counter that is
     /// used again after a crash is taken for a replay.
     pub fn store_first(&self) -> bool {
-        matches!(&self.state, State::Iky(client) if client.assertion().pin().needs_counter())
+        match &self.state {
+            State::External(_) => false,
+            State::Iky(client) => client.assertion().pin().needs_counter(),
+            State::Ht { count, .. } => count.is_some(),
+        }
+    }
+
+    /// Whether it is one with a token, so that XMPP's `<fast/>` has to say so.
+    pub fn uses_token(&self) -> bool {
+        matches!(self.state, State::Ht { .. })
+    }
+
+    /// `count` for XMPP's `<fast/>`: how often the token was used, where one message could be used twice.
+    pub fn count(&self) -> Option<u64> {
+        match self.state {
+            State::Ht { count, .. } => count,
+            State::External(_) | State::Iky(_) => None,
+        }
     }
 }
 
@@ -110,8 +132,11 @@ impl<'a> Connection<'a> {
             facts,
             predecessor: None,
             offered: None,
+            fast: None,
+            token: None,
             tried: Vec::new(),
             abandoned: false,
+            set_aside: false,
             family: None,
             successes: 0,
         }
@@ -153,12 +178,12 @@ impl<'a> Connection<'a> {
     /// Which way to log in here and now.
     ///
     /// EXTERNAL where the server already said "I know you" to this very session; else IKY with the newest assertion that the
-    /// server lists its mechanism for; else a full login. Nothing is tried twice on one connection.
+    /// server lists its mechanism for; else HT with the newest token, likewise; else a full login. Nothing is tried twice on one connection.
     pub fn plan(&mut self, now: Timestamp) -> Plan {
         if self.abandoned {
             return Plan::Abandon;
         }
-        let attempt = self.external().or_else(|| self.iky(now));
+        let attempt = self.external().or_else(|| self.iky(now)).or_else(|| self.ht(now));
         match attempt {
             Some(attempt) => Plan::Known(attempt),
             // Nor does a session get one on which the server does not list what it knew the client by: without its certificate
@@ -196,15 +221,19 @@ impl<'a> Connection<'a> {
         let lineage = lineage.map(|before| &before.lineage);
         let iky::Start { message, state } = iky::Client::start(assertion, &self.facts, lineage, counter).ok()?;
         let fallback = NextStep::after_refusal(self.facts.is_resumed());
-        let attempt = Attempt { mechanism: assertion.pin().name(), message, fallback, state: State::Iky(state) };
+        let attempt =
+            Attempt { mechanism: assertion.pin().name(), message, fallback, state: State::Iky(Box::new(state)) };
         self.tried.push(Tried::Iky(*assertion.id()));
         Some(attempt)
     }
 
-    /// Whether the client holds an assertion of the account that hasn't ended.
+    /// Whether the client holds an assertion or a token of the account that hasn't ended.
     fn is_known(&self, now: Timestamp) -> bool {
         let all = self.accounts.known();
-        all.get(&self.account).is_some_and(|known| known.assertions.iter().any(|held| now < held.expires()))
+        all.get(&self.account).is_some_and(|known| {
+            known.assertions.iter().any(|held| now < held.expires())
+                || known.tokens.iter().any(|held| now < held.expires())
+        })
     }
 
     fn lists(&self, mechanism: &str) -> bool {
@@ -230,8 +259,24 @@ impl<'a> Connection<'a> {
                     Settled::LoggedIn
                 }
             },
-            State::Iky(client) => self.settle_iky(client, outcome, responder, now),
+            State::Iky(client) => self.settle_iky(*client, outcome, responder, now),
+            State::Ht { client, .. } => self.settle_ht(*client, outcome, responder),
         }
+    }
+
+    /// The server set an attempt aside without judging it, because what it offers has changed (XEP-0509's
+    /// `<config-version-mismatch/>`): the next plan goes by the new offer, and may make the same attempt again. Once, that is: a
+    /// server that goes on like that is asked in another way.
+    pub fn set_aside(&mut self, attempt: Attempt) {
+        if core::mem::replace(&mut self.set_aside, true) {
+            return;
+        }
+        let made = match attempt.state {
+            State::External(_) => Tried::External,
+            State::Iky(client) => Tried::Iky(*client.assertion().id()),
+            State::Ht { client, .. } => Tried::Ht(client.token().token().clone()),
+        };
+        self.tried.retain(|tried| *tried != made);
     }
 
     fn settle_iky(

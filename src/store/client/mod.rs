@@ -4,6 +4,7 @@
 
 mod accounts;
 mod connection;
+mod tokens;
 
 pub use accounts::{Account, Accounts, Predecessor};
 pub use connection::{Attempt, Connection, Plan, Settled};

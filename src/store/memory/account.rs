@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::super::{Committed, Device, Link, MAX_PENDING_SUCCESSORS, Revoke, Use, Window};
+use super::super::{
+    Committed, Device, Link, MAX_PENDING_SUCCESSORS, Remember, Revoke, StoredTokens, TokenUse, Use, Window,
+};
 use super::Capacity;
-use crate::assertion::{AssertionId, DeviceId, LineageRecord, Record, Scope};
+use crate::assertion::{AssertionId, DeviceId, LineageRecord, Record, Scope, TokenId, TokenRecord};
 use crate::channel::Handle;
 use crate::crypto::Absorb;
 use crate::time::Timestamp;
@@ -24,6 +26,7 @@ struct Client {
     device: Device,
     revoked: bool,
     records: Vec<Stored>,
+    tokens: Option<Box<StoredTokens>>,
     lineages: VecDeque<(Handle, Arc<LineageRecord>)>,
 }
 
@@ -36,6 +39,7 @@ struct Stored {
 #[derive(Default)]
 pub(super) struct Removed {
     pub(super) records: Vec<AssertionId>,
+    pub(super) tokens: Vec<TokenId>,
     pub(super) lineages: Vec<Handle>,
     /// Lineages that took the place of one under the same handle, which stays in the index.
     pub(super) replaced: usize,
@@ -47,12 +51,15 @@ pub(super) struct Removed {
 #[derive(Default)]
 pub(super) struct Added {
     pub(super) records: Vec<AssertionId>,
+    /// The client's tokens, unless they only moved here from another login of the same client.
+    pub(super) token: Option<TokenId>,
     pub(super) removed: Removed,
 }
 
 impl Removed {
     pub(super) fn append(&mut self, mut other: Self) {
         self.records.append(&mut other.records);
+        self.tokens.append(&mut other.tokens);
         self.lineages.append(&mut other.lineages);
         self.replaced += other.replaced;
         self.emptied = self.emptied.take().or(other.emptied);
@@ -60,13 +67,37 @@ impl Removed {
 
     fn client(&mut self, client: Client) {
         self.records.extend(client.records.iter().map(|stored| stored.record.id));
+        self.tokens.extend(client.tokens.iter().map(|tokens| *tokens.record().id()));
         self.lineages.extend(client.lineages.iter().map(|(handle, _)| *handle));
+    }
+
+    /// How much room its records leave.
+    pub(super) fn room(&self) -> usize {
+        self.records.len() + self.tokens.len()
+    }
+}
+
+impl Added {
+    /// How much room its records take.
+    pub(super) fn room(&self) -> usize {
+        self.records.len() + usize::from(self.token.is_some())
     }
 }
 
 impl Client {
     fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.lineages.is_empty()
+        self.records.is_empty() && self.tokens.is_none() && self.lineages.is_empty()
+    }
+
+    fn room(&self) -> usize {
+        self.records.len() + usize::from(self.tokens.is_some())
+    }
+
+    fn is_live(&self, now: Timestamp) -> bool {
+        !self.revoked
+            && (self.records.iter().any(|stored| now < stored.record.expires())
+                || self.tokens.iter().any(|tokens| !tokens.is_over(now))
+                || self.lineages.iter().any(|(_, lineage)| now < lineage.expires))
     }
 
     fn was_never_used(&self) -> bool {
@@ -82,6 +113,11 @@ impl Account {
     pub(super) fn record(&self, id: &AssertionId) -> Option<Arc<Record>> {
         let mut all = self.clients.iter().flat_map(|client| &client.records);
         all.find(|stored| stored.record.id == *id).map(|stored| stored.record.clone())
+    }
+
+    pub(super) fn tokens(&self, id: &TokenId) -> Option<Arc<TokenRecord>> {
+        let mut all = self.clients.iter().filter_map(|client| client.tokens.as_deref());
+        all.find(|tokens| tokens.record().id() == id).map(|tokens| Arc::new(tokens.record().clone()))
     }
 
     pub(super) fn lineage(&self, handle: &Handle) -> Option<Arc<LineageRecord>> {
@@ -100,6 +136,11 @@ impl Account {
                 to.lp(record.stored_key.as_ref());
                 to.lp(record.server_key.as_ref());
             }
+            if let Some(tokens) = &client.tokens {
+                to.lp(format!("{tokens:?}").as_bytes());
+                let slots = [tokens.record().current(), tokens.record().new_token()];
+                slots.into_iter().flatten().for_each(|slot| to.lp(slot.salt().as_octets()));
+            }
             for (handle, lineage) in &client.lineages {
                 to.lp(handle.as_octets());
                 to.lp(format!("{lineage:?}").as_bytes());
@@ -112,35 +153,34 @@ impl Account {
         &self.identity
     }
 
-    /// A client that logged in fully: its records, and its connection's lineage. The client needed least makes room where the
-    /// account has too many. What is there already from the same commit is not added twice.
+    /// A client that logged in fully: its records, its token, and its connection's lineage. The client needed least makes room
+    /// where the account has too many. What is there already from the same commit is not added twice.
     pub(super) fn add_client(
         &mut self,
-        records: &[Record],
+        remember: &Remember,
         link: Option<&Link>,
         now: Timestamp,
         capacity: &Capacity,
     ) -> Result<Added, Committed> {
-        let (id, full_login, origin, service) = match (records.first(), link) {
-            (Some(record), _) => (record.device, record.full_login, record.origin, &record.scope.service),
-            (None, Some(Link { lineage, .. })) => {
-                (lineage.device, lineage.full_login, lineage.origin, &lineage.scope.service)
-            }
-            (None, None) => return Ok(Added::default()),
-        };
+        let records = &remember.records;
+        let token = remember.token.as_deref();
+        let Some(device) = device_of(remember, link) else { return Ok(Added::default()) };
+        let (id, full_login) = (device.id, device.created);
         let spared = |client: &Client| client.device.created == full_login && !client.revoked;
         let known = self.clients.iter().any(|client| client.device.id == id && spared(client));
         if self.revoked_at.is_some_and(|at| full_login <= at) && !known {
             return Err(Committed::Gone);
         }
-        let mut added = Added::default();
         // Another login under the same id is another client.
-        if let Some(at) = self.position(id) {
-            if self.clients[at].device.created != full_login {
-                added.removed.client(self.clients.remove(at));
-            } else if self.clients[at].revoked {
-                return Err(Committed::Gone);
-            }
+        let namesake = self.position(id).filter(|&at| self.clients[at].device.created != full_login);
+        if self.position(id).is_some_and(|at| namesake.is_none() && self.clients[at].revoked) {
+            return Err(Committed::Gone);
+        }
+        let mut added = Added::default();
+        // Its tokens go on with it, so they leave its earlier login before that may have to go.
+        let before = token.and_then(|token| self.take_tokens(token.id()));
+        if let Some(at) = namesake {
+            added.removed.client(self.clients.remove(at));
         }
         if self.position(id).is_none() {
             self.drop_expired(now, &mut added.removed);
@@ -150,8 +190,8 @@ impl Account {
                     None => break,
                 }
             }
-            let device = Device { id, created: full_login, last_used: full_login, origin, service: service.clone() };
-            self.clients.push(Client { device, revoked: false, records: Vec::new(), lineages: VecDeque::new() });
+            let (records, lineages) = (Vec::new(), VecDeque::new());
+            self.clients.push(Client { device, revoked: false, records, tokens: None, lineages });
         }
         if let Some(client) = self.clients.iter_mut().find(|client| client.device.id == id) {
             for record in records {
@@ -159,6 +199,16 @@ impl Account {
                     client.records.push(Stored { record: Arc::new(record.clone()), window: Window::default() });
                     added.records.push(record.id);
                 }
+            }
+            if let Some(token) = token {
+                let tokens = StoredTokens::new(token.clone());
+                added.token = before.is_none().then_some(*token.id());
+                let tokens = match before {
+                    Some(before) => tokens.following(before, now),
+                    None => tokens,
+                };
+                added.removed.tokens.extend(client.tokens.as_ref().map(|tokens| *tokens.record().id()));
+                client.tokens = Some(Box::new(tokens));
             }
         }
         if let Some(link) = link {
@@ -193,6 +243,29 @@ impl Account {
         Ok(removed)
     }
 
+    /// The tokens of this client, whichever of its logins they came with.
+    fn take_tokens(&mut self, id: &TokenId) -> Option<StoredTokens> {
+        let meant = |tokens: &mut Box<StoredTokens>| tokens.record().id() == id;
+        self.clients.iter_mut().find_map(|client| client.tokens.take_if(meant)).map(|tokens| *tokens)
+    }
+
+    /// The use of a token.
+    pub(super) fn apply_token(&mut self, change: &TokenUse, now: Timestamp) -> (Committed, Removed) {
+        let mut removed = Removed::default();
+        let holds = |client: &&mut Client| client.tokens.iter().any(|tokens| *tokens.record().id() == change.token);
+        let Some(client) = self.clients.iter_mut().find(holds) else { return (Committed::Gone, removed) };
+        let Some(tokens) = &mut client.tokens else { return (Committed::Gone, removed) };
+        let committed = tokens.apply(change, now);
+        if committed.is_durable() {
+            client.device.last_used = client.device.last_used.max(now);
+            if tokens.is_over(now) {
+                client.tokens = None;
+                removed.tokens.push(change.token);
+            }
+        }
+        (committed, removed)
+    }
+
     fn position(&self, id: DeviceId) -> Option<usize> {
         self.clients.iter().position(|client| client.device.id == id)
     }
@@ -208,11 +281,10 @@ impl Account {
     pub(super) fn make_room(&mut self, wanted: usize) -> Removed {
         let spare = |client: &Client| client.was_never_used() || client.revoked;
         let mut removed = Removed::default();
-        if self.clients.iter().filter(|client| spare(client)).map(|client| client.records.len()).sum::<usize>() < wanted
-        {
+        if self.clients.iter().filter(|client| spare(client)).map(Client::room).sum::<usize>() < wanted {
             return removed;
         }
-        while removed.records.len() < wanted {
+        while removed.room() < wanted {
             match self.clients.iter().position(spare) {
                 Some(at) => removed.client(self.clients.remove(at)),
                 None => break,
@@ -282,8 +354,9 @@ impl Account {
             let here = |of: &Scope| scope.is_none_or(|scope| scope == of);
             let by_record =
                 client.records.iter().any(|stored| here(&stored.record.scope) && now < stored.record.expires());
+            let by_token = client.tokens.iter().any(|tokens| here(&tokens.record().scope) && !tokens.is_over(now));
             let by_lineage = client.lineages.iter().any(|(_, lineage)| here(&lineage.scope) && now < lineage.expires);
-            !client.revoked && (by_record || by_lineage)
+            !client.revoked && (by_record || by_token || by_lineage)
         };
         let mut devices: Vec<_> = self.clients.iter().filter(known).map(|client| client.device.clone()).collect();
         devices.sort_by_key(|device| (device.created, device.id));
@@ -302,11 +375,9 @@ impl Account {
         }
         let mut count = 0;
         for client in self.clients.iter_mut().filter(meant) {
-            let live = !client.revoked
-                && (client.records.iter().any(|stored| now < stored.record.expires())
-                    || client.lineages.iter().any(|(_, lineage)| now < lineage.expires));
-            count += usize::from(live);
+            count += usize::from(client.is_live(now));
             client.revoked = true;
+            client.tokens.iter_mut().for_each(|tokens| tokens.revoke());
             client.records.iter_mut().for_each(|stored| Arc::make_mut(&mut stored.record).revoked = true);
             client.lineages.iter_mut().for_each(|(_, lineage)| Arc::make_mut(lineage).revoked = true);
         }
@@ -327,6 +398,9 @@ impl Account {
     fn drop_expired(&mut self, now: Timestamp, removed: &mut Removed) {
         for client in &mut self.clients {
             client.records.retain(|stored| keep(now < stored.record.expires(), stored.record.id, &mut removed.records));
+            removed
+                .tokens
+                .extend(client.tokens.take_if(|tokens| tokens.is_over(now)).map(|tokens| *tokens.record().id()));
             client.lineages.retain(|(handle, lineage)| keep(now < lineage.expires, *handle, &mut removed.lineages));
         }
         self.clients.retain(|client| !client.is_empty());
@@ -335,6 +409,22 @@ impl Account {
 
 /// How long an account's revocation outlasts its clients, in seconds: a login that began before it is over by then.
 const REVOCATION_KEPT: u64 = 24 * 60 * 60;
+
+/// Which client logged in, as any part of the commit says.
+fn device_of(remember: &Remember, link: Option<&Link>) -> Option<Device> {
+    let (id, created, origin, service) = match (remember.records.first(), remember.token.as_deref(), link) {
+        (Some(record), ..) => (record.device, record.full_login, record.origin, &record.scope.service),
+        (None, Some(token), _) => {
+            let slot = token.new.as_ref()?;
+            (token.device, slot.full_login, slot.origin, &token.scope.service)
+        }
+        (None, None, Some(Link { lineage, .. })) => {
+            (lineage.device, lineage.full_login, lineage.origin, &lineage.scope.service)
+        }
+        (None, None, None) => return None,
+    };
+    Some(Device { id, created, last_used: created, origin, service: service.clone() })
+}
 
 const fn which_is_account(which: Revoke) -> bool {
     matches!(which, Revoke::All | Revoke::AllBut(_))

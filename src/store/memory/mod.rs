@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::account::{Account, Added, Removed};
 use self::index::Index;
-use super::{Commit, Committed, Device, Found, Link, Lookup, Remember, Revoke, Store, Unavailable, Use};
-use crate::assertion::{AssertionId, DeviceId, Scope};
+use super::{Commit, Committed, Device, Found, Link, Lookup, Remember, Revoke, Store, TokenUse, Unavailable, Use};
+use crate::assertion::{AssertionId, DeviceId, Scope, TokenId};
 use crate::channel::Handle;
 use crate::crypto::{Hash, hash};
 use crate::time::Timestamp;
@@ -18,7 +18,7 @@ use crate::time::Timestamp;
 /// How much a [`MemoryStore`] may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
-    /// Records of all accounts together. Default: 1,000,000.
+    /// Records of all accounts together; the tokens of one client count as one. Default: 1,000,000.
     pub records: usize,
     /// Lineages of all accounts together. Default: 1,000,000.
     pub lineages: usize,
@@ -44,6 +44,7 @@ pub struct MemoryStore {
     capacity: Capacity,
     accounts: Index<Arc<str>, Cell>,
     assertions: Index<AssertionId, Cell>,
+    tokens: Index<TokenId, Cell>,
     handles: Index<Handle, Cell>,
     records: AtomicUsize,
     lineages: AtomicUsize,
@@ -59,6 +60,7 @@ impl MemoryStore {
             capacity,
             accounts: Index::new(),
             assertions: Index::new(),
+            tokens: Index::new(),
             handles: Index::new(),
             records: AtomicUsize::new(0),
             lineages: AtomicUsize::new(0),
@@ -113,10 +115,13 @@ impl MemoryStore {
         for id in &removed.records {
             self.assertions.remove_if(id, |known| Arc::ptr_eq(known, cell));
         }
+        for id in &removed.tokens {
+            self.tokens.remove_if(id, |known| Arc::ptr_eq(known, cell));
+        }
         for handle in &removed.lineages {
             self.handles.remove_if(handle, |known| Arc::ptr_eq(known, cell));
         }
-        self.records.fetch_sub(removed.records.len(), Ordering::Relaxed);
+        self.records.fetch_sub(removed.room(), Ordering::Relaxed);
         self.lineages.fetch_sub(removed.lineages.len() + removed.replaced, Ordering::Relaxed);
         if let Some(identity) = removed.emptied {
             self.accounts.remove_if(&identity, |known| Arc::ptr_eq(known, cell));
@@ -162,13 +167,14 @@ impl MemoryStore {
     }
 
     fn remember(&self, remember: &Remember, now: Timestamp) -> Committed {
-        let identity = match (remember.records.first(), &remember.link) {
-            (Some(record), _) => &record.identity,
-            (None, Some(link)) => &link.lineage.identity,
-            (None, None) => return Committed::Done,
+        let identity = match (remember.records.first(), &remember.token, &remember.link) {
+            (Some(record), ..) => &record.identity,
+            (None, Some(token), _) => &token.identity,
+            (None, None, Some(link)) => &link.lineage.identity,
+            (None, None, None) => return Committed::Done,
         };
         let link = remember.link.as_ref().map(|link| self.compared(link));
-        let count = remember.records.len();
+        let count = remember.records.len() + usize::from(remember.token.is_some());
         if !self.reserve(&self.records, self.capacity.records, count, now) {
             // Only clients of this very account that were never used may go for it.
             let (cell, removed) = self.with_account(identity, |cell, account| (cell.clone(), account.make_room(count)));
@@ -181,15 +187,18 @@ impl MemoryStore {
         let linked = link.is_some() && self.reserve_lineage(identity, None, now);
         let link = link.filter(|_| linked);
         let (cell, added) = self.with_account(identity, |cell, account| {
-            let added = account.add_client(&remember.records, link.as_ref(), now, &self.capacity);
+            let added = account.add_client(remember, link.as_ref(), now, &self.capacity);
             if let Ok(added) = &added {
                 self.index(cell, &added.records, link.as_ref().map(|link| link.handle));
+                if let Some(token) = &remember.token {
+                    self.tokens.insert(*token.id(), cell.clone());
+                }
             }
             (cell.clone(), added)
         });
         match added {
             Ok(added) => {
-                self.records.fetch_sub(count - added.records.len().min(count), Ordering::Relaxed);
+                self.records.fetch_sub(count - added.room().min(count), Ordering::Relaxed);
                 self.forget(&cell, added.removed);
                 Committed::Done
             }
@@ -230,6 +239,13 @@ impl MemoryStore {
         };
         self.records.fetch_sub(reserved - added.records.len().min(reserved), Ordering::Relaxed);
         self.forget(&cell, added.removed);
+        committed
+    }
+
+    fn apply_token(&self, change: &TokenUse, now: Timestamp) -> Committed {
+        let Some(cell) = self.tokens.get(&change.token) else { return Committed::Gone };
+        let (committed, removed) = lock(&cell).apply_token(change, now);
+        self.forget(&cell, removed);
         committed
     }
 
@@ -286,13 +302,18 @@ impl Store for MemoryStore {
             let cell = self.handles.get(&handle)?;
             lock(&cell).lineage(&handle)
         });
-        Ok(Found { record, lineage })
+        let token = lookup.token.and_then(|id| {
+            let cell = self.tokens.get(&id)?;
+            lock(&cell).tokens(&id)
+        });
+        Ok(Found { record, lineage, token })
     }
 
     fn commit(&self, commit: &Commit, now: Timestamp) -> Result<Committed, Unavailable> {
         Ok(match commit {
             Commit::Remember(remember) => self.remember(remember, now),
             Commit::Use(change) => self.apply(change, now),
+            Commit::Token(change) => self.apply_token(change, now),
             Commit::Link(link) => self.link(link, now),
         })
     }

@@ -1,0 +1,90 @@
+//! How a server makes tokens: from its key and a salt, so that its store holds no secret.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
+
+use super::{HtMechanism, Salt, ServiceKeys, Token, TokenHash, TokenId, TokenSlot};
+use crate::channel::Unsuitable;
+use crate::crypto::Absorb;
+use crate::time::Timestamp;
+
+/// A client's request for a token (XEP-0484 section 3.2), as it logs in fully.
+#[derive(Clone, Copy)]
+pub struct TokenRequest<'a> {
+    /// The mechanism that it is to be used with.
+    pub mechanism: HtMechanism,
+    /// The name that the client will authenticate under: the authcid of its full login, 1 to 255 octets.
+    ///
+    /// HT carries no authzid. A login that acts as somebody else gets no token.
+    pub authcid: &'a str,
+    /// Which installation of the client it is: the `id` of SASL2's `<user-agent/>`, 1 to 255 octets.
+    pub client: &'a str,
+    /// 32 fresh octets from a cryptographically secure random number generator.
+    pub random: [u8; Salt::LEN],
+}
+
+/// A token to send to the client, with the success.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issued {
+    /// The token.
+    pub token: Token,
+    /// The mechanism that it is for.
+    pub mechanism: HtMechanism,
+    /// When it ends.
+    pub expires: Timestamp,
+}
+
+/// Why a login makes no token. The login itself stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CannotIssue {
+    /// The server issues none for this mechanism, or not on this channel: only what it lists can be asked for.
+    #[error("the mechanism is not among those listed here")]
+    NotListed,
+    /// The policy refuses tokens from such a login: whoever relayed it would have the token too.
+    #[error("the policy refuses a token from a login of this origin")]
+    Origin,
+    /// The token would cross a channel that may be shared with somebody else.
+    #[error("the channel is not fit to carry a token: {0}")]
+    Channel(#[from] Unsuitable),
+    /// Not a name that a message can carry, or no account.
+    #[error("authcid, client id and identity have 1 to 255 octets and no NUL")]
+    Name,
+}
+
+/// `base64url(HMAC-SHA-256(service key, lp("FAST token v1") lp(token id) lp(mechanism name) lp(salt)))`, without padding:
+/// 43 octets that stand for 256 bits. `None` when the key was dropped.
+pub(crate) fn text_of(keys: &ServiceKeys, id: &TokenId, slot: &TokenSlot) -> Option<Token> {
+    Some(text(keys.get(slot.key)?.as_ref(), id, slot.mechanism, slot.salt.as_octets()))
+}
+
+/// A token that stands in for one that isn't there, so that its absence costs what a wrong one costs. It is no secret: whoever is
+/// checked against it is refused whatever it comes to.
+pub(crate) fn stand_in(mechanism: HtMechanism, id: &TokenId) -> Token {
+    text(&[0; ServiceKeys::KEY_LEN], id, mechanism, &[0; Salt::LEN])
+}
+
+fn text(key: &[u8], id: &TokenId, mechanism: HtMechanism, salt: &[u8]) -> Token {
+    let mut input = Vec::with_capacity(128);
+    for part in [b"FAST token v1", &id.as_octets()[..], mechanism.name().as_bytes(), salt] {
+        input.lp(part);
+    }
+    let octets = TokenHash::Sha256.mac(key, &[&input]);
+    let mut text = Zeroizing::new([0; 43]);
+    let written = URL_SAFE_NO_PAD.encode_slice(octets.as_ref(), &mut *text);
+    debug_assert_eq!(written, Ok(43));
+    match core::str::from_utf8(&*text).map(Token::new) {
+        Ok(Ok(token)) => token,
+        _ => unreachable!("base64 is text, of 43 octets for 32"),
+    }
+}
+
+impl core::fmt::Debug for TokenRequest<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("TokenRequest")
+            .field("mechanism", &self.mechanism)
+            .field("authcid", &self.authcid)
+            .field("client", &self.client)
+            .finish_non_exhaustive()
+    }
+}

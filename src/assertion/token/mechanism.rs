@@ -1,0 +1,244 @@
+//! The mechanism that a token may be used with, and no other.
+
+use core::fmt;
+
+use crate::channel::{ChannelFacts, TlsVersion, Unsuitable};
+use crate::crypto::{self, Absorb as _, Hash, Secret};
+
+/// The hash function of an HT mechanism.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum TokenHash {
+    /// SHA-256 (FIPS 180-4), 32 octets.
+    Sha256,
+    /// SHA-384, 48 octets.
+    Sha384,
+    /// SHA-512, 64 octets.
+    Sha512,
+    /// SHA3-256 (FIPS 202), 32 octets.
+    #[cfg(feature = "sha3")]
+    Sha3_256,
+    /// SHA3-512 (FIPS 202), 64 octets.
+    #[cfg(feature = "sha3")]
+    Sha3_512,
+}
+
+impl TokenHash {
+    /// Length of the output, in octets.
+    pub const fn output_len(self) -> usize {
+        match self {
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+            #[cfg(feature = "sha3")]
+            Self::Sha3_256 => 32,
+            #[cfg(feature = "sha3")]
+            Self::Sha3_512 => 64,
+        }
+    }
+
+    /// `HMAC(key, …)` over the concatenation of `parts` (RFC 2104).
+    pub(crate) fn mac(self, key: &[u8], parts: &[&[u8]]) -> Secret {
+        let ring = |hash| crypto::mac(hash, key, |context| parts.iter().for_each(|part| context.absorb(part)));
+        match self {
+            Self::Sha256 => ring(Hash::Sha256),
+            Self::Sha384 => ring(Hash::Sha384),
+            Self::Sha512 => ring(Hash::Sha512),
+            #[cfg(feature = "sha3")]
+            Self::Sha3_256 => crypto::mac_sha3_256(key, parts),
+            #[cfg(feature = "sha3")]
+            Self::Sha3_512 => crypto::mac_sha3_512(key, parts),
+        }
+    }
+}
+
+/// The channel binding of an HT mechanism.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TokenBinding {
+    /// `-EXPR`: tls-exporter (RFC 9266), unique to the connection.
+    Exporter,
+    /// `-UNIQ`: tls-unique (RFC 5929 section 3), unique to the connection; TLS 1.2 with the extended master secret only.
+    Unique,
+    /// `-ENDP`: tls-server-end-point (RFC 5929 section 4), shared by whoever holds the certificate.
+    EndPoint,
+    /// `-NONE`: no binding.
+    None,
+}
+
+/// Which of the two families a mechanism is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HtVersion {
+    /// `HT-`: draft-schmaus-kitten-sasl-ht-09, what is deployed.
+    Ht,
+    /// `HT2-`: draft-ietf-kitten-sasl-ht-02, with authenticated key/value pairs.
+    Ht2,
+}
+
+/// An HT or HT2 mechanism: the one that a token is pinned to.
+///
+/// A server that lets a token be used with another mechanism lets one that was issued for a bound mechanism be used without
+/// binding (XEP-0484 section 3.4 forbids it).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HtMechanism {
+    version: HtVersion,
+    hash: TokenHash,
+    binding: TokenBinding,
+}
+
+macro_rules! bindings {
+    ($mechanism:expr, $prefix:literal) => {
+        match $mechanism.binding {
+            TokenBinding::Exporter => concat!($prefix, "-EXPR"),
+            TokenBinding::Unique => concat!($prefix, "-UNIQ"),
+            TokenBinding::EndPoint => concat!($prefix, "-ENDP"),
+            TokenBinding::None => concat!($prefix, "-NONE"),
+        }
+    };
+}
+
+impl HtMechanism {
+    /// `HT-SHA-256-EXPR`, the one to start with.
+    pub const HT_SHA_256_EXPR: Self = Self::new(HtVersion::Ht, TokenHash::Sha256, TokenBinding::Exporter);
+    /// `HT-SHA-256-UNIQ`, for TLS 1.2.
+    pub const HT_SHA_256_UNIQ: Self = Self::new(HtVersion::Ht, TokenHash::Sha256, TokenBinding::Unique);
+    /// `HT-SHA-256-ENDP`.
+    pub const HT_SHA_256_ENDP: Self = Self::new(HtVersion::Ht, TokenHash::Sha256, TokenBinding::EndPoint);
+    /// `HT-SHA-256-NONE`, for clients that see nothing of TLS, as in a browser.
+    pub const HT_SHA_256_NONE: Self = Self::new(HtVersion::Ht, TokenHash::Sha256, TokenBinding::None);
+
+    /// `HT[2]-<hash>-<binding>`.
+    pub const fn new(version: HtVersion, hash: TokenHash, binding: TokenBinding) -> Self {
+        Self { version, hash, binding }
+    }
+
+    /// Every mechanism of both families that this build knows, strongest binding first, HT2 before HT.
+    pub fn all() -> impl Iterator<Item = Self> {
+        const HASHES: &[TokenHash] = &[
+            TokenHash::Sha256,
+            TokenHash::Sha384,
+            TokenHash::Sha512,
+            #[cfg(feature = "sha3")]
+            TokenHash::Sha3_256,
+            #[cfg(feature = "sha3")]
+            TokenHash::Sha3_512,
+        ];
+        const BINDINGS: [TokenBinding; 4] =
+            [TokenBinding::Exporter, TokenBinding::Unique, TokenBinding::EndPoint, TokenBinding::None];
+        let pairs = BINDINGS.into_iter().flat_map(|binding| [HtVersion::Ht2, HtVersion::Ht].map(|v| (v, binding)));
+        pairs.flat_map(|(version, binding)| HASHES.iter().map(move |&hash| Self::new(version, hash, binding)))
+    }
+
+    /// The mechanism of this name, in any case of letters and in either spelling of the SHA-3 names.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::all().find(|mechanism| mechanism.spelling(name).is_some())
+    }
+
+    /// The SASL mechanism name, as the drafts spell it (`HT-SHA3-512-EXPR`).
+    pub const fn name(self) -> &'static str {
+        match (self.version, self.hash) {
+            (HtVersion::Ht, TokenHash::Sha256) => bindings!(self, "HT-SHA-256"),
+            (HtVersion::Ht, TokenHash::Sha384) => bindings!(self, "HT-SHA-384"),
+            (HtVersion::Ht, TokenHash::Sha512) => bindings!(self, "HT-SHA-512"),
+            #[cfg(feature = "sha3")]
+            (HtVersion::Ht, TokenHash::Sha3_256) => bindings!(self, "HT-SHA3-256"),
+            #[cfg(feature = "sha3")]
+            (HtVersion::Ht, TokenHash::Sha3_512) => bindings!(self, "HT-SHA3-512"),
+            (HtVersion::Ht2, TokenHash::Sha256) => bindings!(self, "HT2-SHA-256"),
+            (HtVersion::Ht2, TokenHash::Sha384) => bindings!(self, "HT2-SHA-384"),
+            (HtVersion::Ht2, TokenHash::Sha512) => bindings!(self, "HT2-SHA-512"),
+            #[cfg(feature = "sha3")]
+            (HtVersion::Ht2, TokenHash::Sha3_256) => bindings!(self, "HT2-SHA3-256"),
+            #[cfg(feature = "sha3")]
+            (HtVersion::Ht2, TokenHash::Sha3_512) => bindings!(self, "HT2-SHA3-512"),
+        }
+    }
+
+    /// The name as some servers spell it (`HT-SHA-3-512-EXPR`); the same as [`name`](Self::name) but for SHA-3.
+    pub const fn other_name(self) -> &'static str {
+        match (self.version, self.hash) {
+            #[cfg(feature = "sha3")]
+            (HtVersion::Ht, TokenHash::Sha3_256) => bindings!(self, "HT-SHA-3-256"),
+            #[cfg(feature = "sha3")]
+            (HtVersion::Ht, TokenHash::Sha3_512) => bindings!(self, "HT-SHA-3-512"),
+            #[cfg(feature = "sha3")]
+            (HtVersion::Ht2, TokenHash::Sha3_256) => bindings!(self, "HT2-SHA-3-256"),
+            #[cfg(feature = "sha3")]
+            (HtVersion::Ht2, TokenHash::Sha3_512) => bindings!(self, "HT2-SHA-3-512"),
+            _ => self.name(),
+        }
+    }
+
+    /// The spelling of this mechanism that `name` is, for a client to send back as the server wrote it.
+    pub fn spelling(self, name: &str) -> Option<&'static str> {
+        [self.name(), self.other_name()].into_iter().find(|spelling| spelling.eq_ignore_ascii_case(name))
+    }
+
+    /// The family.
+    pub const fn version(self) -> HtVersion {
+        self.version
+    }
+
+    /// The hash function.
+    pub const fn hash(self) -> TokenHash {
+        self.hash
+    }
+
+    /// The channel binding.
+    pub const fn binding(self) -> TokenBinding {
+        self.binding
+    }
+
+    /// Whether one message could be used twice on its channel, so that XEP-0484's `count` is worth checking.
+    pub const fn is_replayable(self) -> bool {
+        matches!(self.binding, TokenBinding::EndPoint | TokenBinding::None)
+    }
+
+    /// Whether this mechanism can be used over this channel.
+    ///
+    /// The extended master secret is asked for whatever the binding is (draft-ietf-kitten-sasl-ht-02 section 6).
+    ///
+    /// # Errors
+    /// [`Unsuitable`] when the binding is not known, or undefined for this version of TLS, or may be shared with somebody else.
+    pub fn check_channel(self, facts: &ChannelFacts) -> Result<(), Unsuitable> {
+        facts.handshake_is_private()?;
+        match self.binding {
+            TokenBinding::Exporter if facts.tls_exporter().is_none() => Err(Unsuitable::NoExporter),
+            // RFC 8446 appendix C.5: TLS 1.3 has no tls-unique.
+            TokenBinding::Unique if facts.version() != TlsVersion::Tls12 => Err(Unsuitable::NoUnique),
+            TokenBinding::Unique if facts.tls_unique().is_none() => Err(Unsuitable::NoUnique),
+            TokenBinding::EndPoint if facts.tls_server_end_point().is_none() => Err(Unsuitable::NoEndPoint),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a server can list it before the handshake is finished, when its exporter is still to come.
+    pub(crate) fn may_be_listed(self, facts: &ChannelFacts) -> bool {
+        match self.check_channel(facts) {
+            Ok(()) => true,
+            Err(Unsuitable::NoExporter) => facts.exporter_is_to_come(),
+            Err(_) => false,
+        }
+    }
+
+    /// The channel binding data, once [`check_channel`](Self::check_channel) allowed it; empty for `-NONE`.
+    pub(crate) fn binding_data(self, facts: &ChannelFacts) -> Option<&[u8]> {
+        match self.binding {
+            TokenBinding::Exporter => facts.tls_exporter(),
+            TokenBinding::Unique => facts.tls_unique(),
+            TokenBinding::EndPoint => facts.tls_server_end_point(),
+            TokenBinding::None => Some(b""),
+        }
+    }
+}
+
+impl fmt::Display for HtMechanism {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Debug for HtMechanism {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HtMechanism({})", self.name())
+    }
+}

@@ -1,0 +1,20 @@
+//! Tokens: what a server issues for the HT and HT2 mechanisms, where XEP-0484 (FAST) is spoken.
+//!
+//! Unlike an assertion that both ends derive, a token crosses the wire once, inside TLS, and is the whole secret. The client
+//! keeps a [`ClientToken`]. The server keeps a [`TokenRecord`], from which the token can be computed only with the
+//! [`ServiceKeys`].
+
+mod client;
+mod issue;
+mod mechanism;
+mod record;
+mod service_keys;
+mod text;
+
+pub use client::{CannotKeep, ClientToken};
+pub use issue::{CannotIssue, Issued, TokenRequest};
+pub(crate) use issue::{stand_in, text_of};
+pub use mechanism::{HtMechanism, HtVersion, TokenBinding, TokenHash};
+pub use record::{Salt, TokenId, TokenRecord, TokenSlot};
+pub use service_keys::{InvalidKeys, ServiceKeys};
+pub use text::{InvalidToken, Token};

@@ -1,0 +1,112 @@
+//! A service's own secrets, the same on each of its nodes.
+
+use core::fmt;
+
+use crate::crypto::{Secret, constant_time_eq};
+
+/// The present key of a service, and those before it that are still good.
+///
+/// Every node of a service has the same ones. A new key is made known to all nodes as a previous one first, and becomes the
+/// current one once all of them have it; so no client is lost. What was made with a key ends when that key is dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServiceKeys {
+    current: ServiceKey,
+    others: Vec<ServiceKey>,
+}
+
+#[derive(Clone)]
+struct ServiceKey {
+    id: u32,
+    key: Secret,
+}
+
+/// Keys that can't be told apart by their ids, or too many of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidKeys {
+    /// Two keys of one id.
+    #[error("two service keys have the same id")]
+    SameId,
+    /// More than 16 keys.
+    #[error("a service has at most {} keys", ServiceKeys::MAX)]
+    TooMany,
+}
+
+impl ServiceKeys {
+    /// Length of a key, in octets: drawn from a cryptographically secure random number generator, kept as any server key is.
+    pub const KEY_LEN: usize = 32;
+    /// How many keys there may be.
+    pub const MAX: usize = 16;
+
+    /// One key, for what is made from now on, and the id that tells it apart.
+    pub fn new(id: u32, key: &[u8; Self::KEY_LEN]) -> Self {
+        Self { current: ServiceKey::new(id, key), others: Vec::new() }
+    }
+
+    /// One more key, for what another node makes, or what was made before.
+    ///
+    /// # Errors
+    /// [`InvalidKeys`] when there is a key of this id, or 16 of them.
+    pub fn and(mut self, id: u32, key: &[u8; Self::KEY_LEN]) -> Result<Self, InvalidKeys> {
+        if self.get(id).is_some() {
+            return Err(InvalidKeys::SameId);
+        }
+        if self.others.len() + 1 >= Self::MAX {
+            return Err(InvalidKeys::TooMany);
+        }
+        self.others.push(ServiceKey::new(id, key));
+        Ok(self)
+    }
+
+    /// The same keys, of which the one of this id is the current one; `None` when there is none.
+    #[must_use]
+    pub fn current(mut self, id: u32) -> Option<Self> {
+        if self.current.id != id {
+            let next = self.others.iter_mut().find(|other| other.id == id)?;
+            core::mem::swap(next, &mut self.current);
+        }
+        Some(self)
+    }
+
+    /// The same keys without the one of this id, which ends what was made with it. The current one stays.
+    #[must_use]
+    pub fn without(mut self, id: u32) -> Self {
+        self.others.retain(|other| other.id != id);
+        self
+    }
+
+    /// The id of the current key.
+    pub fn current_id(&self) -> u32 {
+        self.current.id
+    }
+
+    /// The key of this id. It is chosen by the id alone, never by trying.
+    pub(crate) fn get(&self, id: u32) -> Option<&Secret> {
+        core::iter::once(&self.current).chain(&self.others).find(|key| key.id == id).map(|key| &key.key)
+    }
+}
+
+impl ServiceKey {
+    fn new(id: u32, key: &[u8; ServiceKeys::KEY_LEN]) -> Self {
+        let mut secret = Secret::zeroed(ServiceKeys::KEY_LEN);
+        secret.as_mut().copy_from_slice(key);
+        Self { id, key: secret }
+    }
+}
+
+impl PartialEq for ServiceKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id && constant_time_eq(self.key.as_ref(), other.key.as_ref())
+    }
+}
+
+impl Eq for ServiceKey {}
+
+impl fmt::Debug for ServiceKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let others: Vec<u32> = self.others.iter().map(|key| key.id).collect();
+        f.debug_struct("ServiceKeys")
+            .field("current", &self.current.id)
+            .field("others", &others)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,260 @@
+//! HT and HT2, the server's side.
+
+use core::fmt;
+use std::sync::Arc;
+
+use super::Pairs;
+use super::message::{InitiatorMessage, ResponderMessage, initiator_hash, responder_hash};
+use crate::assertion::{
+    HtMechanism, Issued, Origin, Salt, Token, TokenId, TokenRecord, TokenSlot, token_stand_in, token_text,
+    valid_login_name,
+};
+use crate::crypto::{Redacted, constant_time_eq};
+use crate::mechanism::exchange::{AwaitRecordOf, PendingOf, Recognised};
+use crate::mechanism::server::Fast;
+use crate::mechanism::{AwaitCommit, AwaitRecord, Connection, Outcome, Received, Step, Verdict};
+use crate::store::{Commit, Committed, Found, Lookup, TokenUse};
+use crate::time::Timestamp;
+
+/// A client's attempt with a token: its message, and what XEP-0484 has beside it.
+#[derive(Clone)]
+pub struct Request<'m> {
+    mechanism: HtMechanism,
+    message: &'m [u8],
+    client: &'m str,
+    random: [u8; Salt::LEN],
+    count: Option<u64>,
+    invalidate: bool,
+    wants: Option<HtMechanism>,
+    answer: Pairs,
+}
+
+impl<'m> Request<'m> {
+    /// The initial response with this mechanism, from the installation with this id (`<user-agent id='…'/>`).
+    ///
+    /// `random` is 32 fresh octets from a cryptographically secure random number generator, for a token that may be due.
+    pub fn new(mechanism: HtMechanism, message: &'m [u8], client: &'m str, random: [u8; Salt::LEN]) -> Self {
+        let (count, invalidate, wants, answer) = (None, false, None, Pairs::none());
+        Self { mechanism, message, client, random, count, invalidate, wants, answer }
+    }
+
+    /// `count` of `<fast/>`: how often the client used the token.
+    #[must_use]
+    pub fn count(mut self, count: Option<u64>) -> Self {
+        self.count = count;
+        self
+    }
+
+    /// `invalidate` of `<fast/>`: the client logs out, and all its tokens end.
+    #[must_use]
+    pub fn invalidate(mut self, invalidate: bool) -> Self {
+        self.invalidate = invalidate;
+        self
+    }
+
+    /// `<request-token/>`: the client asks for another token, for this mechanism.
+    #[must_use]
+    pub fn wants(mut self, mechanism: Option<HtMechanism>) -> Self {
+        self.wants = mechanism;
+        self
+    }
+
+    /// The key/value pairs to answer with; HT has none, and says none of them.
+    #[must_use]
+    pub fn answering(mut self, pairs: Pairs) -> Self {
+        self.answer = pairs;
+        self
+    }
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("mechanism", &self.mechanism)
+            .field("message", &Redacted(self.message.len()))
+            .field("client", &self.client)
+            .field("count", &self.count)
+            .field("invalidate", &self.invalidate)
+            .field("wants", &self.wants)
+            .field("answer", &self.answer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The client's message.
+pub(crate) fn receive<'m>(connection: &'m Connection<'_>, request: Request<'m>) -> Received<'m> {
+    let Ok(message) = InitiatorMessage::parse(request.mechanism, request.message) else {
+        return Received::Done(Verdict::of(Outcome::Malformed));
+    };
+    if request.client.is_empty() || !valid_login_name(request.client) || request.count == Some(0) {
+        return Received::Done(Verdict::of(Outcome::Malformed));
+    }
+    let facts = &connection.facts;
+    let Some(fast) = connection.server.fast.as_ref().filter(|fast| fast.mechanisms.contains(&request.mechanism)) else {
+        return Received::Done(Verdict::of(Outcome::BindingMismatch));
+    };
+    let listed = connection.listed_ht().any(|mechanism| mechanism == request.mechanism);
+    if !listed || facts.is_early_data() || facts.exporter_is_to_come() {
+        return Received::Done(Verdict::of(Outcome::BindingMismatch));
+    }
+    let id = TokenId::of(&connection.scope(), &message.authcid, request.client);
+    let state = AwaitTokens { connection, fast, id, request, message };
+    Received::Lookup(AwaitRecord {
+        lookup: Lookup { token: Some(id), ..Lookup::default() },
+        mechanism: AwaitRecordOf::Ht(Box::new(state)),
+    })
+}
+
+/// An attempt that waits for the tokens that the client may have.
+#[derive(Debug)]
+pub(crate) struct AwaitTokens<'m> {
+    connection: &'m Connection<'m>,
+    fast: &'m Fast,
+    id: TokenId,
+    request: Request<'m>,
+    message: InitiatorMessage,
+}
+
+impl AwaitTokens<'_> {
+    pub(crate) fn verify(self, found: &Found, now: Timestamp) -> Step {
+        let record = found.token.as_ref().filter(|record| self.is_meant(record));
+        // From here to the comparison everything costs the same, whether there are two tokens or none.
+        let slots = record.map_or([None, None], |record| [record.new.as_ref(), record.current.as_ref()]);
+        let [new, current] = slots.map(|slot| self.check(slot));
+        let Some((record, (slot, token))) = record.zip(new.or(current)) else {
+            let outcome = if found.token.is_none() { Outcome::Stale } else { Outcome::BadProof };
+            return Step::Done(Verdict::of(outcome));
+        };
+        if let Some(outcome) = self.objection(record, slot, now) {
+            return Step::Done(Verdict::of(outcome));
+        }
+        self.accept(record, slot, &token, now)
+    }
+
+    /// Whether the client can mean these tokens at all.
+    fn is_meant(&self, record: &TokenRecord) -> bool {
+        record.id == self.id && *record.authcid == *self.message.authcid && record.scope == self.connection.scope()
+    }
+
+    /// The token of this slot, if the message proves it: with the mechanism that it is pinned to, and no other.
+    fn check<'s>(&self, slot: Option<&'s TokenSlot>) -> Option<(&'s TokenSlot, Token)> {
+        let mechanism = self.request.mechanism;
+        let pinned = slot.filter(|slot| slot.mechanism == mechanism);
+        let token = pinned.and_then(|slot| token_text(&self.fast.keys, &self.id, slot));
+        let is_there = token.is_some();
+        let token = token.unwrap_or_else(|| token_stand_in(mechanism, &self.id));
+        let expected = initiator_hash(mechanism, &token, self.binding(), &self.message.pairs);
+        let verified = constant_time_eq(expected.as_ref(), self.message.hashed_token.as_ref());
+        pinned.map(|slot| (slot, token)).filter(|_| is_there && verified)
+    }
+
+    fn binding(&self) -> &[u8] {
+        // It is there: the mechanism is listed on this channel.
+        self.request.mechanism.binding_data(&self.connection.facts).unwrap_or_default()
+    }
+
+    /// What speaks against a client that proved that it has a token.
+    fn objection(&self, record: &TokenRecord, slot: &TokenSlot, now: Timestamp) -> Option<Outcome> {
+        let policy = &self.connection.server.policy;
+        if record.revoked {
+            return Some(Outcome::Revoked);
+        }
+        let due = slot.full_login.after(policy.full_login_every) <= now;
+        if slot.expires <= now || due || policy.lifetime_of(slot.origin).is_none() {
+            return Some(Outcome::FullAuthenticationDue);
+        }
+        None
+    }
+
+    fn accept(self, record: &Arc<TokenRecord>, slot: &TokenSlot, token: &Token, now: Timestamp) -> Step {
+        let request = &self.request;
+        let is_new = record.new.as_ref().is_some_and(|new| new.salt == slot.salt);
+        let (issue, issued) = self.rotation(record, slot, is_new, now);
+        let change = TokenUse {
+            token: self.id,
+            salt: slot.salt,
+            // Where nothing can be replayed there is nothing to write down.
+            count: request.count.filter(|_| request.mechanism.is_replayable()),
+            invalidate: request.invalidate,
+            issue: issue.map(Box::new),
+        };
+        let answer = responder_hash(request.mechanism, token, self.binding(), &request.answer);
+        let accepted = Verdict {
+            outcome: Outcome::Accepted,
+            message: Some(ResponderMessage::success(request.mechanism, &request.answer, &answer)),
+            recognised: Some(self.recognised(record, slot)),
+            token: issued,
+            pairs: self.message.pairs,
+        };
+        if !is_new && change.count.is_none() && !change.invalidate && change.issue.is_none() {
+            return Step::Done(accepted);
+        }
+        let pending = PendingOf::Ht(Box::new(AwaitUse { accepted }));
+        Step::Commit(AwaitCommit { commit: Commit::Token(change), pending })
+    }
+
+    /// The token that the client is to have from now on: what to add to the store, and what to tell it.
+    ///
+    /// A token that waits already is told once more, as the reply with it may have been lost.
+    fn rotation(
+        &self,
+        record: &TokenRecord,
+        used: &TokenSlot,
+        is_new: bool,
+        now: Timestamp,
+    ) -> (Option<TokenSlot>, Option<Issued>) {
+        let (policy, keys) = (&self.connection.server.policy, &self.fast.keys);
+        let told = |slot: &TokenSlot| {
+            let token = token_text(keys, &self.id, slot)?;
+            Some(Issued { token, mechanism: slot.mechanism, expires: slot.expires })
+        };
+        let wanted = self.request.wants.filter(|wanted| self.connection.listed_ht().any(|listed| listed == *wanted));
+        let expires = policy.expiry(used.origin, used.full_login, now);
+        let ending = policy.renews(used.origin, used.expires, now) && expires.is_some_and(|at| at > used.expires);
+        let due = !self.request.invalidate && (ending || used.key != keys.current_id());
+        let (Some(mechanism), Some(expires)) = (wanted.or(due.then_some(used.mechanism)), expires) else {
+            return (None, None);
+        };
+        let waits = |slot: &&TokenSlot| !is_new && slot.mechanism == mechanism && now < slot.expires;
+        let waiting = record.new.as_ref().filter(waits).filter(|_| !self.request.invalidate);
+        if let Some(issued) = waiting.and_then(told) {
+            return (None, Some(issued));
+        }
+        let (salt, key, origin, full_login) =
+            (Salt::new(self.request.random), keys.current_id(), used.origin, used.full_login);
+        let slot = TokenSlot { salt, key, mechanism, origin, full_login, expires };
+        let issued = told(&slot);
+        (Some(slot), issued)
+    }
+
+    fn recognised(&self, record: &TokenRecord, slot: &TokenSlot) -> Recognised {
+        // What is not bound to this connection may have been sent by whoever ends TLS in the client's sight.
+        let strength = if self.request.mechanism.is_replayable() { Origin::Unbound } else { slot.origin };
+        Recognised {
+            identity: record.identity.clone(),
+            login_name: record.authcid.clone(),
+            device: record.device,
+            origin: slot.origin,
+            full_login: slot.full_login,
+            strength,
+        }
+    }
+}
+
+/// An attempt that is accepted as soon as its use is durable.
+#[derive(Debug)]
+pub(crate) struct AwaitUse {
+    accepted: Verdict,
+}
+
+impl AwaitUse {
+    pub(crate) fn finish(self, committed: Committed) -> Verdict {
+        match committed {
+            Committed::Done => self.accepted,
+            // A parallel connection was first, and has the token.
+            Committed::WithoutSuccessor => Verdict { token: None, ..self.accepted },
+            Committed::Replayed => Verdict::of(Outcome::Replayed),
+            Committed::Gone | Committed::Full => Verdict::of(Outcome::Stale),
+        }
+    }
+}

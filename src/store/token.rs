@@ -1,0 +1,105 @@
+//! How a store changes the tokens of one client. Every store that keeps them follows these rules, in these words or others.
+
+use super::{Committed, TokenUse, Window};
+use crate::assertion::{HtMechanism, TokenRecord, TokenSlot};
+use crate::time::Timestamp;
+
+/// A client's tokens, and which counts were used with each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredTokens {
+    record: TokenRecord,
+    current: Window,
+    new: Window,
+}
+
+impl StoredTokens {
+    /// The tokens of a client that just logged in fully.
+    pub fn new(record: TokenRecord) -> Self {
+        Self { record, current: Window::default(), new: Window::default() }
+    }
+
+    /// What a lookup gives.
+    pub fn record(&self) -> &TokenRecord {
+        &self.record
+    }
+
+    /// The windows of the current and of the new token.
+    pub fn windows(&self) -> (Window, Window) {
+        (self.current, self.new)
+    }
+
+    /// The client of `before` logged in fully once more, and got the new token that this is.
+    ///
+    /// What it had goes on until the new one is used: the token in use, or else the one that waited, which a parallel connection
+    /// may have got.
+    #[must_use]
+    pub fn following(mut self, before: Self, now: Timestamp) -> Self {
+        let same = |slot: &Option<TokenSlot>| match (slot, &self.record.new) {
+            (Some(old), Some(new)) => old.salt == new.salt,
+            _ => false,
+        };
+        let usable = !before.record.revoked
+            && before.record.identity == self.record.identity
+            && before.record.authcid == self.record.authcid
+            && before.record.scope == self.record.scope;
+        // The same commit, made again.
+        if usable && (same(&before.record.new) || same(&before.record.current)) {
+            return Self { record: TokenRecord { device: self.record.device, ..before.record }, ..before };
+        }
+        if usable {
+            let live = |slot: &TokenSlot| now < slot.expires;
+            (self.record.current, self.current) = match (before.record.current, before.record.new) {
+                (Some(slot), _) if live(&slot) => (Some(slot), before.current),
+                (_, Some(slot)) if live(&slot) => (Some(slot), before.new),
+                _ => (None, Window::default()),
+            };
+        }
+        self
+    }
+
+    /// The use of a token, as a whole or not at all.
+    pub fn apply(&mut self, change: &TokenUse, now: Timestamp) -> Committed {
+        if self.record.revoked {
+            return Committed::Gone;
+        }
+        let is_meant = |slot: &Option<TokenSlot>| slot.as_ref().is_some_and(|slot| slot.salt == change.salt);
+        let is_new = is_meant(&self.record.new);
+        if !is_new && !is_meant(&self.record.current) {
+            return Committed::Gone;
+        }
+        let window = if is_new { &mut self.new } else { &mut self.current };
+        if change.count.is_some_and(|count| !window.accept(count)) {
+            return Committed::Replayed;
+        }
+        if is_new {
+            // Its first use ends what was issued before it (XEP-0484 section 3.5).
+            (self.record.current, self.current) = (self.record.new.take(), core::mem::take(&mut self.new));
+        }
+        if change.invalidate {
+            (self.record.current, self.record.new) = (None, None);
+        }
+        match &change.issue {
+            None => Committed::Done,
+            Some(slot) if self.has_waiting(slot.mechanism, now) => Committed::WithoutSuccessor,
+            Some(slot) => {
+                (self.record.new, self.new) = (Some(slot.as_ref().clone()), Window::default());
+                Committed::Done
+            }
+        }
+    }
+
+    /// A new token for this mechanism waits for its first use already: a parallel connection has it.
+    fn has_waiting(&self, mechanism: HtMechanism, now: Timestamp) -> bool {
+        self.record.new.as_ref().is_some_and(|slot| slot.mechanism == mechanism && now < slot.expires)
+    }
+
+    /// The client, or all of its account, was logged out.
+    pub fn revoke(&mut self) {
+        self.record.revoked = true;
+    }
+
+    /// Whether nothing is left of them.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.record.expires() <= now
+    }
+}

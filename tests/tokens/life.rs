@@ -1,0 +1,241 @@
+//! A token from its issue to its end.
+
+use super::common::DAY;
+use super::*;
+use fast_reauth::store::Revoke;
+
+#[test]
+fn every_mechanism_logs_a_client_in_and_shows_it_the_server() {
+    for mechanism in HtMechanism::all() {
+        let fleet = Fleet::new();
+        let fits = if mechanism.binding() == UNIQ.binding() { tls12 } else { Tls::full };
+        let (token, device) = fleet.log_in("alice", PHONE, mechanism, &fits());
+        for _ in 0..3 {
+            let verdict = fleet.try_token(&token, PHONE, &fits());
+            assert_eq!(verdict.outcome, Outcome::Accepted, "{mechanism}");
+            assert_eq!(verdict.recognised.unwrap().device(), device);
+        }
+    }
+}
+
+#[test]
+fn tokens_have_256_bits_and_differ() {
+    let fleet = Fleet::new();
+    let texts: std::collections::BTreeSet<String> =
+        (0..100).map(|_| fleet.log_in("alice", PHONE, EXPR, &Tls::full()).0.token().expose().to_owned()).collect();
+    assert_eq!(texts.len(), 100);
+    assert!(texts.iter().all(|text| text.len() == 43), "32 octets in base64url");
+}
+
+#[test]
+fn only_what_is_listed_is_issued() {
+    let tls = Tls::full();
+    let fleet = Fleet::with(super::server().fast([NONE], keys()));
+    let login = bound("alice");
+    let device = DeviceId::new(fresh());
+    let none = fleet.log_in_as(&login, "alice", PHONE, device, EXPR, &tls);
+    assert_eq!(none, Err(fast_reauth::assertion::CannotIssue::NotListed));
+    assert_eq!(fleet.connection(&tls).fast_mechanisms(), [NONE]);
+    // UNIQ is nothing on TLS 1.3, nor EXPR behind a connection manager.
+    let fleet = Fleet::new();
+    assert!(!fleet.connection(&tls).fast_mechanisms().contains(&UNIQ));
+    assert!(fleet.connection(&tls12()).fast_mechanisms().contains(&UNIQ));
+    let managed = fleet.connection(&tls).through_manager().fast_mechanisms();
+    assert!(managed.iter().all(|mechanism| mechanism.binding() == NONE.binding()) && !managed.is_empty());
+}
+
+#[test]
+fn a_login_that_can_be_relayed_gets_no_token() {
+    let (fleet, tls) = (Fleet::new(), Tls::full());
+    let relayed = FullLogin::new("SCRAM-SHA-256", "alice").unwrap();
+    let device = DeviceId::new(fresh());
+    let none = fleet.log_in_as(&relayed, "alice", PHONE, device, EXPR, &tls);
+    assert_eq!(none, Err(fast_reauth::assertion::CannotIssue::Origin));
+}
+
+#[test]
+fn a_channel_that_may_be_shared_gets_no_token() {
+    let fleet = Fleet::new();
+    let device = DeviceId::new(fresh());
+    for tls in [
+        Tls { version12: Some(false), ..tls12() },
+        Tls { tickets: fast_reauth::channel::Tickets::Stateless, ..tls12() },
+        Tls { dhe: false, ..Tls::full() },
+    ] {
+        assert!(fleet.log_in_as(&bound("alice"), "alice", PHONE, device, NONE, &tls).is_err());
+    }
+}
+
+#[test]
+fn a_due_token_is_rotated_and_the_old_one_goes_on_until_the_new_one_is_used() {
+    let mut fleet = Fleet::new();
+    let (old, _) = fleet.log_in("alice", PHONE, EXPR, &Tls::full());
+    assert!(fleet.try_token(&old, PHONE, &Tls::full()).token.is_none(), "it is not due");
+    fleet.now = later(25 * DAY);
+    // The reply is lost, twice: the same token is told again, so parallel connections have the same one too.
+    let first = fleet.try_token(&old, PHONE, &Tls::full()).token.expect("a rotation");
+    let held = fleet.fingerprint();
+    let second = fleet.try_token(&old, PHONE, &Tls::full()).token.expect("the same rotation");
+    assert_eq!(first, second);
+    assert_eq!(held, fleet.fingerprint(), "nothing is written for that");
+    let text = first.token.expose();
+    let new = old.rotated(text, first.expires, &Policy::default(), fleet.now).unwrap();
+    assert!(fleet.accepts(&old, PHONE), "nobody used the new one yet");
+    assert!(fleet.accepts(&new, PHONE));
+    assert!(!fleet.accepts(&old, PHONE), "its first use ended the old one");
+    fleet.now = later(31 * DAY);
+    assert!(fleet.accepts(&new, PHONE), "it lasts from its own issue");
+}
+
+#[test]
+fn a_rotation_in_a_race_gives_one_token() {
+    let mut fleet = Fleet::new();
+    let (old, _) = fleet.log_in("alice", PHONE, EXPR, &Tls::full());
+    fleet.now = later(25 * DAY);
+    let [one, two] = [Tls::full(), Tls::full()];
+    let starts = [&one, &two].map(|tls| ht::Client::start(&old, &tls.client(), &Pairs::none()).unwrap());
+    let connections = [&one, &two].map(|tls| fleet.connection(tls));
+    let steps = [0, 1].map(|at| {
+        let request = Request::new(EXPR, &starts[at].message, PHONE, fresh());
+        let fast_reauth::mechanism::Received::Lookup(pending) = connections[at].ht(request) else { panic!("a lookup") };
+        let found = fleet.store.lookup(pending.lookup(), fleet.now);
+        pending.found(found, fleet.now)
+    });
+    // Both looked before either wrote.
+    let issued = steps.map(|step| {
+        let fast_reauth::mechanism::Step::Commit(pending) = step else { panic!("a rotation to write down") };
+        let committed = fleet.store.commit(pending.commit(), fleet.now);
+        let verdict = pending.committed(committed);
+        assert_eq!(verdict.outcome, Outcome::Accepted);
+        verdict.token
+    });
+    assert!(issued[0].is_some() && issued[1].is_none(), "the second login stands, without a token");
+    assert!(fleet.accepts(&old, PHONE));
+}
+
+#[test]
+fn another_full_login_leaves_the_token_in_use_alone_until_the_new_one_is_used() {
+    let fleet = Fleet::new();
+    let (used, _) = fleet.log_in("alice", PHONE, EXPR, &Tls::full());
+    assert!(fleet.accepts(&used, PHONE));
+    let (new, device) = fleet.log_in("alice", PHONE, EXPR, &Tls::full());
+    assert!(fleet.accepts(&used, PHONE), "a parallel connection may be using it");
+    assert_eq!(fleet.try_token(&new, PHONE, &Tls::full()).recognised.unwrap().device(), device);
+    assert!(!fleet.accepts(&used, PHONE));
+    // Two full logins at once, neither token used yet: whichever reply came last, it works.
+    let (one, _) = fleet.log_in("bob", PHONE, EXPR, &Tls::full());
+    let (two, _) = fleet.log_in("bob", PHONE, EXPR, &Tls::full());
+    assert!(fleet.accepts(&one, PHONE) && fleet.accepts(&two, PHONE));
+}
+
+#[test]
+fn two_installations_have_their_own() {
+    let fleet = Fleet::new();
+    let (phone, on_phone) = fleet.log_in("alice", PHONE, EXPR, &Tls::full());
+    let (laptop, _) = fleet.log_in("alice", LAPTOP, EXPR, &Tls::full());
+    assert!(fleet.accepts(&phone, PHONE) && fleet.accepts(&laptop, LAPTOP));
+    assert!(!fleet.accepts(&phone, LAPTOP) && !fleet.accepts(&laptop, PHONE));
+    // "Log out everywhere else", and then here too.
+    fleet.store.revoke("alice", Revoke::AllBut(on_phone), fleet.now).unwrap();
+    assert!(fleet.accepts(&phone, PHONE));
+    assert_eq!(fleet.try_token(&laptop, LAPTOP, &Tls::full()).outcome, Outcome::Revoked);
+    fleet.store.revoke("alice", Revoke::Device(on_phone), fleet.now).unwrap();
+    assert_eq!(fleet.try_token(&phone, PHONE, &Tls::full()).outcome, Outcome::Revoked);
+    assert!(fleet.store.devices("alice", None, fleet.now).unwrap().is_empty());
+}
+
+#[test]
+fn a_client_that_logs_out_ends_all_its_tokens() {
+    let mut fleet = Fleet::new();
+    let (old, _) = fleet.log_in("alice", PHONE, EXPR, &Tls::full());
+    fleet.now = later(25 * DAY);
+    let issued = fleet.try_token(&old, PHONE, &Tls::full()).token.expect("a rotation");
+    let new = old.rotated(issued.token.expose(), issued.expires, &Policy::default(), fleet.now).unwrap();
+    let verdict = fleet.try_with(&old, PHONE, &Tls::full(), |request| request.invalidate(true));
+    assert_eq!(verdict.outcome, Outcome::Accepted);
+    assert!(verdict.token.is_none(), "no token goes to a client that logs out, although one is due");
+    assert!(!fleet.accepts(&old, PHONE) && !fleet.accepts(&new, PHONE));
+    // Unless it asked for one.
+    let (token, _) = fleet.log_in("alice", PHONE, EXPR, &Tls::full());
+    let verdict = fleet.try_with(&token, PHONE, &Tls::full(), |request| request.invalidate(true).wants(Some(EXPR)));
+    let issued = verdict.token.expect("the token that it asked for");
+    let next = token.rotated(issued.token.expose(), issued.expires, &Policy::default(), fleet.now).unwrap();
+    assert!(!fleet.accepts(&token, PHONE) && fleet.accepts(&next, PHONE));
+}
+
+#[test]
+fn a_client_may_ask_for_another_mechanism() {
+    let fleet = Fleet::new();
+    let (token, _) = fleet.log_in("alice", PHONE, NONE, &Tls::full());
+    let verdict = fleet.try_with(&token, PHONE, &Tls::full(), |request| request.wants(Some(EXPR)));
+    let issued = verdict.token.expect("the token that it asked for");
+    assert_eq!(issued.mechanism, EXPR);
+    let next = kept(&issued, "alice", &Tls::full(), fleet.now);
+    assert!(fleet.accepts(&next, PHONE));
+    assert!(!fleet.accepts(&token, PHONE));
+}
+
+#[test]
+fn a_new_service_key_loses_nobody_and_dropping_the_old_one_ends_what_it_made() {
+    let mut fleet = Fleet::new();
+    let (old, _) = fleet.log_in("alice", PHONE, EXPR, &Tls::full());
+    let (gone, _) = fleet.log_in("bob", PHONE, EXPR, &Tls::full());
+    let both = keys().and(2, &[0x22; 32]).unwrap().current(2).unwrap();
+    fleet.server = super::server().fast(HtMechanism::all(), both.clone());
+    let issued = fleet.try_token(&old, PHONE, &Tls::full()).token.expect("one made with the new key");
+    let new = old.rotated(issued.token.expose(), issued.expires, &Policy::default(), fleet.now).unwrap();
+    assert!(fleet.accepts(&new, PHONE));
+    fleet.server = super::server().fast(HtMechanism::all(), both.without(1));
+    assert!(fleet.accepts(&new, PHONE));
+    assert!(!fleet.accepts(&gone, PHONE));
+}
+
+#[test]
+fn the_store_holds_nothing_that_logs_in() {
+    // The same records under other keys: a thief of the store has no token.
+    let mut fleet = Fleet::new();
+    let (token, _) = fleet.log_in("alice", PHONE, EXPR, &Tls::full());
+    fleet.server = super::server().fast(HtMechanism::all(), ServiceKeys::new(1, &[0x99; 32]));
+    assert!(!fleet.accepts(&token, PHONE));
+}
+
+#[test]
+fn the_hot_path_of_a_bound_token_writes_nothing() {
+    let fleet = Fleet::new();
+    let (token, _) = fleet.log_in("alice", PHONE, EXPR, &Tls::full());
+    assert!(fleet.accepts(&token, PHONE));
+    let before = fleet.fingerprint();
+    for count in 1..4 {
+        let verdict = fleet.try_with(&token, PHONE, &Tls::full(), |request| request.count(Some(count)));
+        assert_eq!(verdict.outcome, Outcome::Accepted);
+    }
+    assert_eq!(before, fleet.fingerprint());
+}
+
+#[test]
+fn a_token_without_binding_does_not_vouch_for_its_session() {
+    use fast_reauth::assertion::Origin;
+    let fleet = Fleet::new();
+    for (mechanism, strength) in [(EXPR, Origin::Bound), (NONE, Origin::Unbound), (ENDP, Origin::Unbound)] {
+        let (token, _) = fleet.log_in("alice", PHONE, mechanism, &Tls::full());
+        let client = fleet.try_token(&token, PHONE, &Tls::full()).recognised.unwrap();
+        assert_eq!((client.origin(), client.strength()), (Origin::Bound, strength), "{mechanism}");
+    }
+}
+
+#[test]
+fn counts_may_arrive_out_of_order_and_start_anew_with_a_new_token() {
+    let mut fleet = Fleet::new();
+    let (token, _) = fleet.log_in("alice", PHONE, NONE, &Tls::full());
+    let with = |fleet: &Fleet, token: &ClientToken, count| {
+        fleet.try_with(token, PHONE, &Tls::full(), |request| request.count(Some(count)))
+    };
+    for count in [3, 1, 2, 70, 9] {
+        assert_eq!(with(&fleet, &token, count).outcome, Outcome::Accepted, "{count}");
+    }
+    fleet.now = later(25 * DAY);
+    let issued = with(&fleet, &token, 71).token.expect("a rotation");
+    let new = token.rotated(issued.token.expose(), issued.expires, &Policy::default(), fleet.now).unwrap();
+    assert_eq!(with(&fleet, &new, 1).outcome, Outcome::Accepted);
+    assert_eq!(with(&fleet, &new, 1).outcome, Outcome::Replayed);
+}
