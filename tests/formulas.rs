@@ -162,7 +162,9 @@ fn derivation_proof_signature_and_renewal() {
         let held = pair.client.assertions(&account("alice"));
         assert_eq!(held.last().unwrap().id().as_octets()[..], successor.id, "{pin}");
         let id = *held.last().unwrap().id();
-        assert!(pair.store.lookup(&Lookup { assertion: Some(id), ..Lookup::default() }, pair.now).unwrap().record.is_some());
+        assert!(
+            pair.store.lookup(&Lookup { assertion: Some(id), ..Lookup::default() }, pair.now).unwrap().record.is_some()
+        );
     }
 }
 

@@ -92,7 +92,8 @@ impl Server {
 
     /// Issues and takes tokens for these HT and HT2 mechanisms, in the order of preference (XEP-0484).
     ///
-    /// The keys make the tokens. With keys that do not outlive the process, the tokens don't either.
+    /// The keys make the tokens, so keep them across restarts: deployed clients don't all log in fully by themselves when a token is
+    /// refused. List a mechanism with SHA-256 and without HT2 among them, as some clients know no other.
     #[must_use]
     pub fn fast(mut self, mechanisms: impl IntoIterator<Item = HtMechanism>, keys: ServiceKeys) -> Self {
         self.fast = Some(Fast { mechanisms: mechanisms.into_iter().collect(), keys });

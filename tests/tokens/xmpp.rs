@@ -2,10 +2,10 @@
 
 use super::common::DAY;
 use super::*;
-use fast_reauth::assertion::{Scope, TokenRequest};
+use fast_reauth::assertion::Scope;
 use fast_reauth::profile::xmpp::{
     Authenticate, Bind, Bound, ClientElement, ConfigVersion, Event, Failure, Fast, FastFeature, Features, IssuedToken,
-    StreamHeader, Success, UserAgent, Version,
+    ServerElement, StreamHeader, Success, UserAgent, Version,
 };
 use fast_reauth::profile::{MechanismName, Offer};
 use fast_reauth::store::client::{Account, Accounts, Connection as Client, Plan, Settled};
@@ -41,12 +41,8 @@ fn answer(fleet: &Fleet, tls: &Tls, header: &StreamHeader, octets: &[u8], versio
     if login.config_version.as_ref().is_some_and(|sent| sent.value != version) {
         return Failure::config_version_mismatch().to_octets(Version::Sasl2).unwrap();
     }
-    let mechanism = mechanism(login.request.mechanism.as_str());
-    let who = login.fast_login(header).unwrap();
-    let message = login.request.initial_response.as_deref().unwrap();
     let connection = fleet.connection(tls);
-    let request = Request::new(mechanism, message, who.user_agent, fresh());
-    let request = request.count(who.fast.count).invalidate(who.fast.invalidate);
+    let request = login.ht_request(header, fresh()).unwrap();
     let verdict = connection.ht(request).run(&fleet.store, fleet.now);
     let Some(client) = verdict.recognised else {
         return Failure::new(verdict.outcome, verdict.message.as_deref()).to_octets(Version::Sasl2).unwrap();
@@ -81,16 +77,14 @@ fn a_phone_all_day() {
     let ClientElement::Authenticate(login) = ClientElement::parse(&login.to_octets().unwrap()).unwrap() else {
         panic!("a login")
     };
-    let asked = mechanism(login.token_request.unwrap().as_str());
-    let request = TokenRequest { mechanism: asked, authcid: "alice", client: PHONE, random: fresh() };
+    let request = login.token_request("alice", fresh()).unwrap().expect("it asks for one");
     let full = bound("alice");
     let at_server = Login { full: &full, identity: "alice", device: DeviceId::new(fresh()), now: fleet.now };
     let (logged_in, issued) = fleet.connection(&tls).logged_in_with_token(at_server, &tls.exporter(), &request);
     assert_eq!(fleet.store.commit(&logged_in.commit, fleet.now), Ok(Committed::Done));
     let token = Some(IssuedToken::try_from(&issued.unwrap()).unwrap());
     let octets = Success { token, ..Success::default() }.to_octets(Version::Sasl2).unwrap();
-    let (_, mut exchange) = login.start(None).unwrap();
-    let Event::Success(success) = exchange.receive(&octets).unwrap() else { panic!("a success") };
+    let ServerElement::Success(success) = ServerElement::parse(&octets).unwrap() else { panic!("a success") };
     let token = success.token.unwrap();
     client.token_issued(&full, wanted, token.expose(), token.expiry(), fleet.now).unwrap();
 
@@ -105,7 +99,7 @@ fn a_phone_all_day() {
             let Plan::Known(attempt) = client.plan(fleet.now) else { panic!("day {day}: a token to use") };
             let name = MechanismName::parse(attempt.mechanism()).unwrap();
             let mut login = Authenticate::new(name, attempt.message());
-            login.fast = attempt.uses_token().then(|| Fast { count: attempt.count(), invalidate: false });
+            login.fast = Fast::of(&attempt);
             login.user_agent = Some(agent.clone());
             login.bind = Some(Bind::default());
             login.config_version.clone_from(&version);
@@ -149,4 +143,41 @@ fn a_refusal_as_octets() {
     let text = String::from_utf8(unknown).unwrap();
     assert!(text.contains("<not-authorized") && !text.contains("iky"), "SASL2 has no room for HT2's reason: {text}");
     assert!(String::from_utf8(refused(b"alice")).unwrap().contains("<malformed-request"));
+}
+
+#[test]
+fn what_asks_for_a_token_says_who_and_for_what() {
+    let header = StreamHeader { from: Some("alice@example.com".to_owned()), ..StreamHeader::default() };
+    let mut login = Authenticate::new(MechanismName::parse("HT-SHA-256-NONE").unwrap(), b"alice\0");
+    login.user_agent = Some(UserAgent { id: Some(PHONE.to_owned()), software: None, device: None });
+    assert!(login.ht_request(&header, [0; 32]).is_err(), "without <fast/>");
+    login.fast = Some(Fast::default());
+    assert!(login.ht_request(&header, [0; 32]).is_ok());
+    assert!(login.token_request("alice", [0; 32]).unwrap().is_none(), "it asks for none");
+    login.token_request = Some(MechanismName::parse("SCRAM-SHA-256").unwrap());
+    assert!(login.ht_request(&header, [0; 32]).is_err() && login.token_request("alice", [0; 32]).is_err());
+    login.token_request = Some(MechanismName::parse("HT-SHA-3-512-EXPR").unwrap());
+    assert!(login.ht_request(&header, [0; 32]).is_ok());
+    let asked = login.token_request("alice", [0; 32]).unwrap().unwrap();
+    assert_eq!(asked.mechanism, mechanism("HT-SHA3-512-EXPR"));
+    login.user_agent = None;
+    assert!(login.token_request("alice", [0; 32]).is_err(), "a token is for an installation");
+    login.request.mechanism = MechanismName::parse("PLAIN").unwrap();
+    assert!(login.ht_request(&header, [0; 32]).is_err());
+}
+
+#[test]
+fn a_full_login_is_read_element_by_element() {
+    let challenge = fast_reauth::profile::xmpp::challenge(Version::Sasl2, b"r=1").unwrap();
+    let ServerElement::Challenge(heard) = ServerElement::parse(&challenge).unwrap() else { panic!("a challenge") };
+    assert_eq!((heard.version, &heard.message[..]), (Version::Sasl2, &b"r=1"[..]));
+    let ClientElement::Response(answered) = ClientElement::parse(&heard.to_octets().unwrap()).unwrap() else {
+        panic!("a response")
+    };
+    assert_eq!(answered, heard);
+    let element = |xml: &str| ServerElement::parse(xml.as_bytes());
+    assert_eq!(element("<continue xmlns='urn:xmpp:sasl:2'/>"), Ok(ServerElement::Continue));
+    assert_eq!(element("<message/>"), Ok(ServerElement::Other));
+    assert!(matches!(element("<failure xmlns='urn:xmpp:sasl:2'/>"), Ok(ServerElement::Failure(_))));
+    assert!(element("<challenge xmlns='urn:xmpp:sasl:2'>?</challenge>").is_err());
 }

@@ -97,7 +97,7 @@ impl Refused {
 }
 
 impl Client {
-    /// Proves possession of `token` on this channel. `pairs` are for HT2.
+    /// Proves possession of `token` on this channel. `pairs` are for HT2. Whether the token has ended is not asked here.
     ///
     /// # Errors
     /// [`CannotStart`]; the fallback is a full login.

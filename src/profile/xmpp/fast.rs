@@ -8,9 +8,11 @@ use zeroize::Zeroizing;
 use super::element::{self, FAST};
 use super::{Authenticate, StreamHeader, date_time};
 use crate::Timestamp;
-use crate::assertion::Issued;
+use crate::assertion::{HtMechanism, Issued, Salt, TokenRequest};
 use crate::crypto::constant_time_eq;
-use crate::profile::{Offer, ProfileError};
+use crate::mechanism::ht;
+use crate::profile::{MechanismName, Offer, ProfileError};
+use crate::store::client::Attempt;
 
 /// What a server says of FAST in its features (XEP-0484 section 3.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,6 +98,55 @@ impl Authenticate {
         let user_agent = self.user_agent.as_ref().and_then(|agent| agent.id.as_deref()).filter(|id| !id.is_empty());
         let user_agent = user_agent.ok_or(ProfileError::Malformed("a login with a token has a user agent's id"))?;
         Ok(FastLogin { from, user_agent, fast })
+    }
+
+    /// Server: the attempt with a token that this is, on a stream with this header. `random` is 32 fresh octets from a
+    /// cryptographically secure random number generator, for a token that may be due.
+    ///
+    /// # Errors
+    /// As for [`fast_login`](Self::fast_login), and [`ProfileError::Malformed`] for a mechanism that takes no token, or
+    /// without an initial response. The answer is a [`Failure`](super::Failure) with
+    /// [`Outcome::Malformed`](crate::mechanism::Outcome::Malformed).
+    pub fn ht_request<'a>(
+        &'a self,
+        header: &'a StreamHeader,
+        random: [u8; Salt::LEN],
+    ) -> Result<ht::Request<'a>, ProfileError> {
+        let FastLogin { user_agent, fast, .. } = self.fast_login(header)?;
+        let mechanism = ht_mechanism(&self.request.mechanism)?;
+        let message = self.request.initial_response.as_deref();
+        let message = message.ok_or(ProfileError::Malformed("a login with a token has an initial response"))?;
+        let wants = self.token_request.as_ref().map(ht_mechanism).transpose()?;
+        let request = ht::Request::new(mechanism, message, user_agent, random);
+        Ok(request.count(fast.count).invalidate(fast.invalidate).wants(wants))
+    }
+
+    /// Server: the token that a full login asks for, under this authcid; `None` if it asks for none. `random` is as for
+    /// [`ht_request`](Self::ht_request).
+    ///
+    /// # Errors
+    /// [`ProfileError::Malformed`] for a mechanism that takes no token, or without an id of the user agent.
+    pub fn token_request<'a>(
+        &'a self,
+        authcid: &'a str,
+        random: [u8; Salt::LEN],
+    ) -> Result<Option<TokenRequest<'a>>, ProfileError> {
+        let Some(name) = &self.token_request else { return Ok(None) };
+        let mechanism = ht_mechanism(name)?;
+        let client = self.user_agent.as_ref().and_then(|agent| agent.id.as_deref()).filter(|id| !id.is_empty());
+        let client = client.ok_or(ProfileError::Malformed("a request for a token has a user agent's id"))?;
+        Ok(Some(TokenRequest { mechanism, authcid, client, random }))
+    }
+}
+
+fn ht_mechanism(name: &MechanismName) -> Result<HtMechanism, ProfileError> {
+    HtMechanism::from_name(name.as_str()).ok_or(ProfileError::Malformed("a mechanism that takes no token"))
+}
+
+impl Fast {
+    /// Client: what `<fast/>` says of this attempt, which is not the token's last; `None` for one without a token.
+    pub fn of(attempt: &Attempt) -> Option<Self> {
+        attempt.uses_token().then(|| Self { count: attempt.count(), invalidate: false })
     }
 }
 

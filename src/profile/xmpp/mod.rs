@@ -75,6 +75,7 @@ mod failure;
 mod fast;
 mod features;
 mod framer;
+mod server_element;
 mod stream_management;
 mod success;
 
@@ -88,6 +89,7 @@ pub use failure::Failure;
 pub use fast::{Fast, FastFeature, FastLogin, IssuedToken};
 pub use features::Features;
 pub use framer::{Frame, Framer};
+pub use server_element::ServerElement;
 pub use stream_management::{EnableStreamManagement, EnabledStreamManagement, Resume};
 pub use success::{GrantedAssertion, Success};
 
@@ -130,7 +132,7 @@ pub enum ClientElement {
     Other,
 }
 
-/// The client's message, behind an empty challenge.
+/// One message of a mechanism, from either side: a challenge, or the answer to it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Response {
     /// Which SASL.
@@ -215,7 +217,7 @@ impl ClientExchange {
 
     /// Takes one complete element.
     ///
-    /// A challenge, or a `<continue/>` with tasks, is more than EXTERNAL or IKY has an answer to: it is aborted, and
+    /// A challenge, or a `<continue/>` with tasks, is more than EXTERNAL, IKY or HT has an answer to: it is aborted, and
     /// [`ProfileError::UnexpectedChallenge`] follows the server's failure.
     ///
     /// # Errors
@@ -234,25 +236,22 @@ impl ClientExchange {
         if Version::of(&element) != Some(self.version) {
             return Ok(Event::Pass);
         }
-        let aborted = matches!(self.state, State::Aborted);
-        match element.name() {
-            "success" | "failure" | "challenge" | "continue" if aborted => Err(ProfileError::UnexpectedChallenge),
-            "success" => {
-                let success = Success::from_element(&element, self.version)?;
+        match ServerElement::from_element(&element, self.version)? {
+            ServerElement::Other => Ok(Event::Pass),
+            _ if matches!(self.state, State::Aborted) => Err(ProfileError::UnexpectedChallenge),
+            ServerElement::Success(success) => {
                 self.state = State::Over;
-                Ok(Event::Success(Box::new(success)))
+                Ok(Event::Success(success))
             }
-            "failure" => {
-                let failure = Failure::from_element(&element)?;
+            ServerElement::Failure(failure) => {
                 self.state = State::Over;
                 Ok(Event::Failure(failure))
             }
-            "challenge" | "continue" => {
+            ServerElement::Challenge(_) | ServerElement::Continue => {
                 self.state = State::Aborted;
                 let abort = element::write(&Element::bare("abort", self.version.namespace()))?;
                 Ok(Event::Send(abort.into()))
             }
-            _ => Ok(Event::Pass),
         }
     }
 }
