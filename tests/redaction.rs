@@ -80,7 +80,7 @@ fn no_debug_output_shows_a_secret() {
         let tls = Tls::resuming(&first);
         let predecessor = pair.predecessor("alice", &first);
         secrets.hidden_in(&predecessor);
-        let lookup = Lookup { assertion: Some(*assertion.id()), handle: Some(first.handle), token: None };
+        let lookup = Lookup { assertion: Some(*assertion.id()), handle: Some(first.handle), ..Lookup::default() };
         let found = pair.store.lookup(&lookup, pair.now).unwrap();
         assert!(found.record.is_some() && found.lineage.is_some());
         secrets.hidden_in(&(lookup, found));

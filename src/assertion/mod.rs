@@ -3,6 +3,7 @@
 //! The client keeps a [`ClientAssertion`], the server a [`Record`]; both come from one seed by one key schedule, and neither
 //! end can be computed from the other's half. What may be kept, for how long and how strongly follows from the [`Origin`].
 
+mod account;
 mod client;
 mod lineage_record;
 mod origin;
@@ -13,8 +14,10 @@ mod renewal;
 mod schedule;
 mod scope;
 mod serial;
+mod stored;
 mod token;
 
+pub use account::{AccountSecret, AccountState, LoginId, Revocations, Spared};
 pub use client::ClientAssertion;
 pub use lineage_record::LineageRecord;
 pub(crate) use origin::valid_login_name;

@@ -315,7 +315,10 @@ impl<'s> Connection<'s> {
             Ok(records) => (records, None),
             Err(why) => (Vec::new(), Some(why)),
         };
-        LoggedIn { commit: Commit::Remember(Remember { records, token: None, link: self.link(lineage) }), unknown }
+        LoggedIn {
+            commit: Commit::Remember(Remember { records, token: None, link: self.link(lineage), secret: None }),
+            unknown,
+        }
     }
 
     /// What is remembered of this connection, once somebody authenticated on it.
@@ -356,9 +359,9 @@ impl<'s> Connection<'s> {
                     // Another client's login goes on with a session that isn't its own. It is there to be compared.
                     None => (lineage.lineage, lineage.strength) = (None, Origin::Unbound),
                 }
-                Some(Link { handle: first, predecessor, lineage })
+                Some(Link { handle: first, predecessor, lineage, sealed: false })
             }
-            _ => Some(Link { handle: own, predecessor, lineage }),
+            _ => Some(Link { handle: own, predecessor, lineage, sealed: false }),
         }
     }
 }

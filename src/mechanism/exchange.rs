@@ -9,7 +9,7 @@ use super::iky::{AwaitProofKeys, AwaitUse};
 use super::{NextStep, Outcome};
 use crate::assertion::{DeviceId, Issued, Origin};
 use crate::crypto::Redacted;
-use crate::store::{Commit, Committed, Found, Lookup, Store, Unavailable};
+use crate::store::{AsyncStore, Commit, Committed, Found, Lookup, Store, Unavailable};
 use crate::time::Timestamp;
 
 /// What the server makes of a first message.
@@ -194,6 +194,24 @@ impl Received<'_> {
             Step::Done(verdict) => verdict,
             Step::Commit(pending) => {
                 let committed = store.commit(pending.commit(), now);
+                pending.committed(committed)
+            }
+        }
+    }
+}
+
+impl Received<'_> {
+    /// The same against a store that answers later.
+    pub async fn run_async(self, store: &impl AsyncStore, now: Timestamp) -> Verdict {
+        let pending = match self {
+            Self::Done(verdict) => return verdict,
+            Self::Lookup(pending) => pending,
+        };
+        let found = store.lookup(pending.lookup(), now).await;
+        match pending.found(found, now) {
+            Step::Done(verdict) => verdict,
+            Step::Commit(pending) => {
+                let committed = store.commit(pending.commit(), now).await;
                 pending.committed(committed)
             }
         }

@@ -4,7 +4,8 @@ use core::fmt;
 use std::sync::Arc;
 
 use crate::assertion::{
-    AssertionId, DeviceId, LineageRecord, Origin, Record, Salt, Scope, Service, TokenId, TokenRecord, TokenSlot,
+    AccountSecret, AccountState, AssertionId, DeviceId, LineageRecord, LoginId, Origin, Record, Salt, Scope, Service,
+    TokenId, TokenRecord, TokenSlot,
 };
 use crate::channel::Handle;
 use crate::time::Timestamp;
@@ -17,15 +18,20 @@ pub const MAX_PENDING_SUCCESSORS: usize = 2;
 #[error("the store does not answer")]
 pub struct Unavailable;
 
-/// What a mechanism needs to know: at most one record, one lineage, and the tokens of one client.
+/// What a mechanism needs to know: at most one record, one lineage, the tokens of one client, and the state of one account.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Lookup {
+    /// Who the client says it is, where its message says so. What else is asked for belongs to this login; a store that is spread over
+    /// many machines finds the right one by it.
+    pub login: Option<LoginId>,
     /// The assertion that the client named.
     pub assertion: Option<AssertionId>,
     /// The connection that this one resumes, where that matters.
     pub handle: Option<Handle>,
     /// The client whose tokens are asked for.
     pub token: Option<TokenId>,
+    /// Whether the state of the login's account is asked for.
+    pub account: bool,
 }
 
 /// What the store knows of it. Expired and revoked records are given as they are, as long as they are kept: the mechanism
@@ -38,6 +44,8 @@ pub struct Found {
     pub lineage: Option<Arc<LineageRecord>>,
     /// The client's tokens.
     pub token: Option<Arc<TokenRecord>>,
+    /// The state of the account; `None` where the account has no secret.
+    pub account: Option<Arc<AccountState>>,
 }
 
 /// What must be durable before the client is told that it succeeded.
@@ -62,6 +70,8 @@ pub struct Remember {
     pub token: Option<Box<TokenRecord>>,
     /// This connection, for those that resume it.
     pub link: Option<Link>,
+    /// The secret of the account, unless it has one.
+    pub secret: Option<NewSecret>,
 }
 
 /// The use of an assertion. It is applied as a whole or not at all.
@@ -78,6 +88,23 @@ pub struct Use {
     pub predecessor_until: Timestamp,
     /// A successor to add, unless [`MAX_PENDING_SUCCESSORS`] of them already wait.
     pub successor: Option<Box<Record>>,
+    /// The assertion ends by this time at the latest, as a sealed one takes its place.
+    pub ends: Option<Timestamp>,
+    /// The secret of the account, unless it has one. If it has another one, the outcome is [`Committed::WithoutSuccessor`].
+    pub secret: Option<NewSecret>,
+}
+
+/// A secret for the account of a login. The first one stays, until nothing needs it any more, or the account is revoked as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSecret {
+    /// The login.
+    pub login: LoginId,
+    /// The account, as the server calls it.
+    pub identity: Arc<str>,
+    /// The secret. It counts only where the account has none.
+    pub secret: AccountSecret,
+    /// Until when it is needed: it outlasts whatever is sealed with it.
+    pub until: Timestamp,
 }
 
 /// The use of a token. It is applied as a whole or not at all, by the rules of [`StoredTokens`](super::StoredTokens).
@@ -108,6 +135,8 @@ pub struct Link {
     pub lineage: LineageRecord,
     /// The connection that it resumes.
     pub predecessor: Option<Handle>,
+    /// The client need not be known: it holds a sealed assertion, of which the store has no record. It must not have been revoked.
+    pub sealed: bool,
 }
 
 /// What a commit came to.
@@ -157,6 +186,8 @@ pub enum Revoke {
     AllBut(DeviceId),
     /// All, as after a change of password.
     All,
+    /// None, but this one assertion of a client.
+    Assertion(AssertionId),
 }
 
 /// A server's store, as a synchronous library sees it. An asynchronous one has the same calls and the same contract.
@@ -168,6 +199,8 @@ pub enum Revoke {
 ///   A false positive (a fresh counter taken for a replay) costs its client one full login; a lost record the same.
 /// - **Revocation.** Once [`revoke`](Self::revoke) returned, no lookup gives an unrevoked record or lineage of that client, and a
 ///   [`Remember`] of a login that came before a revocation of the account is [`Committed::Gone`].
+/// - **Secrets.** An account's secret is there for as long as a revocation of any of its clients has to be remembered. When the one is
+///   lost, so is the other: what was sealed with the secret is then refused, revoked or not.
 /// - **Again.** A commit whose outcome was unknown may be made again: what is there already is not added twice.
 /// - **No change by failure.** A commit that does not answer [`Committed::Done`] or [`Committed::WithoutSuccessor`] changed nothing.
 /// - **Bounds.** It never grows beyond its configured size, and never forgets a used record of one account because of what
@@ -196,4 +229,10 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`Unavailable`] when the store does not answer in time.
     fn revoke(&self, identity: &str, which: Revoke, now: Timestamp) -> Result<usize, Unavailable>;
+
+    /// Ends every client of every account that logged in until now: the service starts anew. Nothing is counted.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store does not answer in time.
+    fn revoke_everyone(&self, now: Timestamp) -> Result<(), Unavailable>;
 }

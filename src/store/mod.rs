@@ -6,15 +6,17 @@
 //!
 //! The client's side is in [`client`]: what it knows of its accounts, and how it logs in to each of them.
 
+mod asynchronous;
 pub mod client;
 mod contract;
 mod memory;
 mod token;
 mod window;
 
+pub use asynchronous::AsyncStore;
 pub use contract::{
-    Commit, Committed, Device, Found, Link, Lookup, MAX_PENDING_SUCCESSORS, Remember, Revoke, Store, TokenUse,
-    Unavailable, Use,
+    Commit, Committed, Device, Found, Link, Lookup, MAX_PENDING_SUCCESSORS, NewSecret, Remember, Revoke, Store,
+    TokenUse, Unavailable, Use,
 };
 pub use memory::{Capacity, MemoryStore};
 pub use token::StoredTokens;

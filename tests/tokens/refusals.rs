@@ -244,6 +244,10 @@ impl Store for Silent<'_> {
     fn revoke(&self, _: &str, _: Revoke, _: Timestamp) -> Result<usize, Unavailable> {
         Err(Unavailable)
     }
+
+    fn revoke_everyone(&self, _: Timestamp) -> Result<(), Unavailable> {
+        Err(Unavailable)
+    }
 }
 
 #[test]

@@ -200,9 +200,22 @@ pub(crate) fn store(assertion: &Value, context: &Value, details: &Value) -> Memo
     let assertion = *record.id();
     let identity = record.identity().to_owned();
     let done = |commit: Commit| assert_eq!(store.commit(&commit, made), Ok(Committed::Done));
-    done(Commit::Remember(fast_reauth::store::Remember { records: vec![record], token: None, link: None }));
+    done(Commit::Remember(fast_reauth::store::Remember {
+        records: vec![record],
+        token: None,
+        link: None,
+        secret: None,
+    }));
     let change = |counter: Option<u64>, confirm: bool| {
-        done(Commit::Use(Use { assertion, counter, confirm, predecessor_until: made, successor: None }));
+        done(Commit::Use(Use {
+            assertion,
+            counter,
+            confirm,
+            predecessor_until: made,
+            successor: None,
+            ends: None,
+            secret: None,
+        }));
     };
     if unused_until.is_none() {
         change(None, true);

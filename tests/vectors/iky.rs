@@ -169,7 +169,7 @@ fn verdict_of(
         _ => {
             let lookup = pending.lookup();
             let record = store.lookup(lookup, now).expect("an answer").record;
-            Ok(Found { record, lineage: session.filter(|_| lookup.handle.is_some()), token: None })
+            Ok(Found { record, lineage: session.filter(|_| lookup.handle.is_some()), ..Found::default() })
         }
     };
     let pending = match pending.found(found, now) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Pairs;
 use super::message::{InitiatorMessage, ResponderMessage, initiator_hash, responder_hash};
 use crate::assertion::{
-    HtMechanism, Issued, Origin, Salt, Token, TokenId, TokenRecord, TokenSlot, token_stand_in, token_text,
+    HtMechanism, Issued, LoginId, Origin, Salt, Token, TokenId, TokenRecord, TokenSlot, token_stand_in, token_text,
     valid_login_name,
 };
 use crate::crypto::{Redacted, constant_time_eq};
@@ -97,10 +97,12 @@ pub(crate) fn receive<'m>(connection: &'m Connection<'_>, request: Request<'m>) 
     if !listed || facts.is_early_data() || facts.exporter_is_to_come() {
         return Received::Done(Verdict::of(Outcome::BindingMismatch));
     }
-    let id = TokenId::of(&connection.scope(), &message.authcid, request.client);
+    let scope = connection.scope();
+    let id = TokenId::of(&scope, &message.authcid, request.client);
+    let login = Some(LoginId::of(&scope, &message.authcid));
     let state = AwaitTokens { connection, fast, id, request, message };
     Received::Lookup(AwaitRecord {
-        lookup: Lookup { token: Some(id), ..Lookup::default() },
+        lookup: Lookup { login, token: Some(id), ..Lookup::default() },
         mechanism: AwaitRecordOf::Ht(Box::new(state)),
     })
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::message::{BindingFlag, InitiatorMessage, Named, success, with_signature};
 use super::transcript::{Transcript, signature};
-use crate::assertion::{Binding, LineageRecord, Origin, Pin, Record, Renewal, stand_in};
-use crate::channel::Lineage;
+use crate::assertion::{Binding, LineageRecord, LoginId, Origin, Pin, Record, Renewal, Scope, stand_in};
+use crate::channel::{Lineage, ServerName};
 use crate::crypto::Secret;
 use crate::mechanism::exchange::{AwaitRecordOf, PendingOf, Recognised};
 use crate::mechanism::{AwaitCommit, AwaitRecord, Connection, Outcome, Received, Step, Verdict};
@@ -56,19 +56,23 @@ pub(crate) fn receive<'m>(connection: &'m Connection<'_>, pin: Pin, message: &'m
     if pin.needs_counter() && message.counter.is_none() {
         return Received::Done(refused(Outcome::Malformed));
     }
+    // The grammar has seen to it that it is one.
+    let name = ServerName::parse(message.server_name).unwrap_or_else(|_| ServerName::none());
     if !binding_is_right(connection, pin, message.flag)
         || connection.facts.is_early_data()
         || connection.facts.exporter_is_to_come()
     {
         return Received::Done(refused(Outcome::BindingMismatch));
     }
+    let scope = Scope::new(connection.server.service.clone(), name);
     let lookup = Lookup {
+        login: Some(LoginId::of(&scope, message.authzid.as_deref().unwrap_or_default())),
         assertion: match message.assertion {
             Named::Id(id) => Some(id),
             Named::Sealed => None,
         },
         handle: connection.facts.resumed_handle().copied().filter(|_| message.lineage),
-        token: None,
+        ..Lookup::default()
     };
     let state = AwaitProofKeys { connection, pin, message };
     Received::Lookup(AwaitRecord { lookup, mechanism: AwaitRecordOf::Iky(Box::new(state)) })
@@ -199,6 +203,8 @@ impl AwaitProofKeys<'_> {
             confirm: record.is_tentative(),
             predecessor_until: now.after(policy.successor_grace),
             successor,
+            ends: None,
+            secret: None,
         };
         let nothing = change.counter.is_none() && !change.confirm && change.successor.is_none();
         let pending =

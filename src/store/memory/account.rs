@@ -4,10 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::super::{
-    Committed, Device, Link, MAX_PENDING_SUCCESSORS, Remember, Revoke, StoredTokens, TokenUse, Use, Window,
+    Committed, Device, Link, MAX_PENDING_SUCCESSORS, NewSecret, Remember, Revoke, StoredTokens, TokenUse, Use, Window,
 };
 use super::Capacity;
-use crate::assertion::{AssertionId, DeviceId, LineageRecord, Record, Scope, TokenId, TokenRecord};
+use crate::assertion::{
+    AccountSecret, AccountState, AssertionId, DeviceId, LineageRecord, LoginId, Record, Revocations, Scope, TokenId,
+    TokenRecord,
+};
 use crate::channel::Handle;
 use crate::crypto::Absorb;
 use crate::time::Timestamp;
@@ -15,11 +18,18 @@ use crate::time::Timestamp;
 /// One account. Its lock is what makes a commit one step.
 pub(super) struct Account {
     identity: Arc<str>,
-    /// When all or all but one of its clients were revoked last.
-    revoked_at: Option<Timestamp>,
+    revoked: Revocations,
+    /// Its secret, until when that is needed, and the logins that it is found by.
+    secret: Option<Secret>,
     clients: Vec<Client>,
     /// It is leaving the index: whoever still holds it has to look again.
     pub(super) dropped: bool,
+}
+
+struct Secret {
+    secret: AccountSecret,
+    until: Timestamp,
+    logins: Vec<LoginId>,
 }
 
 struct Client {
@@ -41,6 +51,7 @@ pub(super) struct Removed {
     pub(super) records: Vec<AssertionId>,
     pub(super) tokens: Vec<TokenId>,
     pub(super) lineages: Vec<Handle>,
+    pub(super) logins: Vec<LoginId>,
     /// Lineages that took the place of one under the same handle, which stays in the index.
     pub(super) replaced: usize,
     /// Set when nothing is left of the account.
@@ -61,6 +72,7 @@ impl Removed {
         self.records.append(&mut other.records);
         self.tokens.append(&mut other.tokens);
         self.lineages.append(&mut other.lineages);
+        self.logins.append(&mut other.logins);
         self.replaced += other.replaced;
         self.emptied = self.emptied.take().or(other.emptied);
     }
@@ -106,8 +118,31 @@ impl Client {
 }
 
 impl Account {
-    pub(super) fn new(identity: Arc<str>) -> Self {
-        Self { identity, revoked_at: None, clients: Vec::new(), dropped: false }
+    /// An account of a store whose every client until then was revoked.
+    pub(super) fn new(identity: Arc<str>, since: Option<Timestamp>) -> Self {
+        let revoked = Revocations { until: since, ..Revocations::default() };
+        Self { identity, revoked, secret: None, clients: Vec::new(), dropped: false }
+    }
+
+    /// What is known of it as a whole, where it has a secret.
+    pub(super) fn state(&self, now: Timestamp) -> Option<Arc<AccountState>> {
+        let secret = self.secret.as_ref().filter(|secret| now < secret.until)?;
+        Some(Arc::new(AccountState { secret: secret.secret.clone(), revoked: self.revoked.clone() }))
+    }
+
+    /// The account's secret, unless it has one; whether it is this one.
+    fn set_secret(&mut self, new: &NewSecret, now: Timestamp) -> bool {
+        let live = self.secret.take().filter(|secret| now < secret.until);
+        let known = live.unwrap_or_else(|| Secret { secret: new.secret.clone(), until: new.until, logins: Vec::new() });
+        let secret = self.secret.insert(known);
+        if secret.secret != new.secret {
+            return false;
+        }
+        secret.until = secret.until.max(new.until);
+        if !secret.logins.contains(&new.login) {
+            secret.logins.push(new.login);
+        }
+        true
     }
 
     pub(super) fn record(&self, id: &AssertionId) -> Option<Arc<Record>> {
@@ -128,7 +163,11 @@ impl Account {
     /// Feeds all that is kept of the account, in the order in which it is kept.
     pub(super) fn feed(&self, to: &mut impl Absorb) {
         to.lp(self.identity.as_bytes());
-        to.lp(format!("{:?}", self.revoked_at).as_bytes());
+        to.lp(format!("{:?}", self.revoked).as_bytes());
+        if let Some(secret) = &self.secret {
+            to.lp(secret.secret.expose());
+            to.lp(format!("{:?} {:?}", secret.until, secret.logins).as_bytes());
+        }
         for client in &self.clients {
             to.lp(format!("{:?} {}", client.device, client.revoked).as_bytes());
             for Stored { record, window } in &client.records {
@@ -168,7 +207,7 @@ impl Account {
         let (id, full_login) = (device.id, device.created);
         let spared = |client: &Client| client.device.created == full_login && !client.revoked;
         let known = self.clients.iter().any(|client| client.device.id == id && spared(client));
-        if self.revoked_at.is_some_and(|at| full_login <= at) && !known {
+        if self.revoked.revokes(id, full_login) && !known {
             return Err(Committed::Gone);
         }
         // Another login under the same id is another client.
@@ -214,12 +253,19 @@ impl Account {
         if let Some(link) = link {
             added.removed.append(self.link(link, capacity, full_login)?);
         }
+        if let Some(new) = &remember.secret {
+            self.set_secret(new, now);
+        }
         Ok(added)
     }
 
     /// A connection of a client that is known, for those that resume it.
     pub(super) fn link(&mut self, link: &Link, capacity: &Capacity, now: Timestamp) -> Result<Removed, Committed> {
-        let at = self.position(link.lineage.device).ok_or(Committed::Gone)?;
+        let at = match self.position(link.lineage.device) {
+            Some(at) => at,
+            None if link.sealed => self.adopt(&link.lineage, capacity)?,
+            None => return Err(Committed::Gone),
+        };
         // Under the lock once more: it may have become shared in this moment.
         let before = link.predecessor.and_then(|handle| self.lineage(&handle));
         let mut lineage = link.lineage.clone();
@@ -241,6 +287,22 @@ impl Account {
             removed.lineages.extend(client.lineages.pop_front().map(|(handle, _)| handle));
         }
         Ok(removed)
+    }
+
+    /// A client that is known by a sealed assertion only.
+    fn adopt(&mut self, lineage: &LineageRecord, capacity: &Capacity) -> Result<usize, Committed> {
+        if self.revoked.revokes(lineage.device, lineage.full_login) {
+            return Err(Committed::Gone);
+        }
+        // Its records are with itself: it takes no place of one that has them here.
+        if self.clients.len() >= capacity.devices_per_account.max(1) {
+            return Err(Committed::Full);
+        }
+        let (id, created, service) = (lineage.device, lineage.full_login, lineage.scope.service.clone());
+        let device = Device { id, created, last_used: created, origin: lineage.origin, service };
+        let (records, lineages) = (Vec::new(), VecDeque::new());
+        self.clients.push(Client { device, revoked: false, records, tokens: None, lineages });
+        Ok(self.clients.len() - 1)
     }
 
     /// The tokens of this client, whichever of its logins they came with.
@@ -316,6 +378,10 @@ impl Account {
             return Err(Committed::Replayed);
         }
         client.device.last_used = client.device.last_used.max(now);
+        if let Some(end) = change.ends {
+            let used = Arc::make_mut(&mut used.record);
+            used.expires = used.expires.min(end);
+        }
 
         let mut added = Added::default();
         let removed = &mut added.removed;
@@ -328,7 +394,10 @@ impl Account {
             let kept = stored.record.id == change.assertion || now < stored.record.expires();
             keep(kept, stored.record.id, &mut removed.records)
         });
-        let Some(successor) = &change.successor else { return Ok((Committed::Done, added)) };
+        let Some(successor) = &change.successor else {
+            let other = change.secret.as_ref().is_some_and(|new| !self.set_secret(new, now));
+            return Ok((if other { Committed::WithoutSuccessor } else { Committed::Done }, added));
+        };
         if records.iter().any(|stored| stored.record.id == successor.id) {
             // The same message once more on the same connection: the same successor.
             return Ok((Committed::Done, added));
@@ -369,9 +438,20 @@ impl Account {
             Revoke::Device(id) => client.device.id == id,
             Revoke::AllBut(id) => client.device.id != id,
             Revoke::All => true,
+            Revoke::Assertion(_) => false,
         };
-        if which_is_account(which) {
-            self.revoked_at = Some(self.revoked_at.map_or(now, |at| at.max(now)));
+        match which {
+            Revoke::Device(id) => self.revoked.revoke(id, now),
+            Revoke::AllBut(id) => self.revoked.revoke_all(now, Some(id)),
+            Revoke::All => {
+                self.revoked.revoke_all(now, None);
+                self.secret = None;
+            }
+            Revoke::Assertion(id) => {
+                let mut records = self.clients.iter_mut().flat_map(|client| &mut client.records);
+                let Some(stored) = records.find(|stored| stored.record.id == id) else { return 0 };
+                return usize::from(!core::mem::replace(&mut Arc::make_mut(&mut stored.record).revoked, true));
+            }
         }
         let mut count = 0;
         for client in self.clients.iter_mut().filter(meant) {
@@ -387,8 +467,11 @@ impl Account {
     pub(super) fn remove_expired(&mut self, now: Timestamp) -> Removed {
         let mut removed = Removed::default();
         self.drop_expired(now, &mut removed);
-        let remembers = self.revoked_at.is_some_and(|at| at.seconds_until(now) < REVOCATION_KEPT);
-        if self.clients.is_empty() && !remembers {
+        if let Some(secret) = self.secret.take_if(|secret| secret.until <= now) {
+            removed.logins.extend(secret.logins);
+        }
+        let remembers = self.revoked.until.is_some_and(|at| at.seconds_until(now) < REVOCATION_KEPT);
+        if self.clients.is_empty() && self.secret.is_none() && !remembers {
             self.dropped = true;
             removed.emptied = Some(self.identity.clone());
         }
@@ -424,10 +507,6 @@ fn device_of(remember: &Remember, link: Option<&Link>) -> Option<Device> {
         (None, None, None) => return None,
     };
     Some(Device { id, created, last_used: created, origin, service: service.clone() })
-}
-
-const fn which_is_account(which: Revoke) -> bool {
-    matches!(which, Revoke::All | Revoke::AllBut(_))
 }
 
 fn keep<T>(keep: bool, name: T, removed: &mut Vec<T>) -> bool {

@@ -4,13 +4,13 @@ mod account;
 mod index;
 
 use core::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::account::{Account, Added, Removed};
 use self::index::Index;
 use super::{Commit, Committed, Device, Found, Link, Lookup, Remember, Revoke, Store, TokenUse, Unavailable, Use};
-use crate::assertion::{AssertionId, DeviceId, Scope, TokenId};
+use crate::assertion::{AssertionId, DeviceId, LoginId, Scope, TokenId};
 use crate::channel::Handle;
 use crate::crypto::{Hash, hash};
 use crate::time::Timestamp;
@@ -46,6 +46,9 @@ pub struct MemoryStore {
     assertions: Index<AssertionId, Cell>,
     tokens: Index<TokenId, Cell>,
     handles: Index<Handle, Cell>,
+    logins: Index<LoginId, Cell>,
+    /// When everyone was revoked last, in seconds; 0 for never.
+    revoked: AtomicU64,
     records: AtomicUsize,
     lineages: AtomicUsize,
     swept: AtomicUsize,
@@ -62,6 +65,8 @@ impl MemoryStore {
             assertions: Index::new(),
             tokens: Index::new(),
             handles: Index::new(),
+            logins: Index::new(),
+            revoked: AtomicU64::new(0),
             records: AtomicUsize::new(0),
             lineages: AtomicUsize::new(0),
             swept: AtomicUsize::new(0),
@@ -96,7 +101,10 @@ impl MemoryStore {
 
     /// The account of this identity, made where there is none.
     fn account(&self, identity: &Arc<str>) -> Cell {
-        self.accounts.get_or_insert_with(identity, || Arc::new(Mutex::new(Account::new(identity.clone()))))
+        self.accounts.get_or_insert_with(identity, || {
+            let since = Some(self.revoked.load(Ordering::SeqCst)).filter(|&since| since > 0).map(Timestamp::from_secs);
+            Arc::new(Mutex::new(Account::new(identity.clone(), since)))
+        })
     }
 
     /// Runs `change` on the account of `identity`, unless it is just being dropped: then on a new one.
@@ -117,6 +125,9 @@ impl MemoryStore {
         }
         for id in &removed.tokens {
             self.tokens.remove_if(id, |known| Arc::ptr_eq(known, cell));
+        }
+        for login in &removed.logins {
+            self.logins.remove_if(login, |known| Arc::ptr_eq(known, cell));
         }
         for handle in &removed.lineages {
             self.handles.remove_if(handle, |known| Arc::ptr_eq(known, cell));
@@ -193,6 +204,9 @@ impl MemoryStore {
                 if let Some(token) = &remember.token {
                     self.tokens.insert(*token.id(), cell.clone());
                 }
+                if let Some(new) = &remember.secret {
+                    self.logins.insert(new.login, cell.clone());
+                }
             }
             (cell.clone(), added)
         });
@@ -230,6 +244,9 @@ impl MemoryStore {
             let applied = account.apply(change, room, now);
             if let Ok((_, added)) = &applied {
                 self.index(&cell, &added.records, None);
+                if let Some(new) = &change.secret {
+                    self.logins.insert(new.login, cell.clone());
+                }
             }
             applied
         };
@@ -293,7 +310,7 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn lookup(&self, lookup: &Lookup, _now: Timestamp) -> Result<Found, Unavailable> {
+    fn lookup(&self, lookup: &Lookup, now: Timestamp) -> Result<Found, Unavailable> {
         let record = lookup.assertion.and_then(|id| {
             let cell = self.assertions.get(&id)?;
             lock(&cell).record(&id)
@@ -306,7 +323,11 @@ impl Store for MemoryStore {
             let cell = self.tokens.get(&id)?;
             lock(&cell).tokens(&id)
         });
-        Ok(Found { record, lineage, token })
+        let account = lookup.login.filter(|_| lookup.account).and_then(|login| {
+            let cell = self.logins.get(&login)?;
+            lock(&cell).state(now)
+        });
+        Ok(Found { record, lineage, token, account })
     }
 
     fn commit(&self, commit: &Commit, now: Timestamp) -> Result<Committed, Unavailable> {
@@ -324,12 +345,23 @@ impl Store for MemoryStore {
 
     fn revoke(&self, identity: &str, which: Revoke, now: Timestamp) -> Result<usize, Unavailable> {
         Ok(match which {
-            Revoke::Device(_) => self.accounts.get(identity).map_or(0, |cell| lock(&cell).revoke(which, now)),
+            Revoke::Device(_) | Revoke::Assertion(_) => {
+                self.accounts.get(identity).map_or(0, |cell| lock(&cell).revoke(which, now))
+            }
             // Also of an account that has no clients yet: one may be logging in just now.
             Revoke::All | Revoke::AllBut(_) => {
                 self.with_account(&Arc::from(identity), |_, account| account.revoke(which, now))
             }
         })
+    }
+
+    fn revoke_everyone(&self, now: Timestamp) -> Result<(), Unavailable> {
+        // First for accounts to come, then for those that are there.
+        self.revoked.fetch_max(now.as_secs(), Ordering::SeqCst);
+        for cell in self.accounts.values() {
+            lock(&cell).revoke(Revoke::All, now);
+        }
+        Ok(())
     }
 }
 
