@@ -57,6 +57,10 @@ pub enum Commit {
     Use(Use),
     /// A token is used, and that changes something.
     Token(TokenUse),
+    /// An account needs its secret, or needs it for longer. It is made where there is none, and goes on until then where it is this one;
+    /// if the account has another one, the outcome is [`Committed::WithoutSuccessor`], and nothing is changed. An account that the store
+    /// does not know is made for it.
+    Secret(NewSecret),
     /// A recognised client's connection may be resumed in its turn. Unlike the others it may follow the reply.
     Link(Link),
 }

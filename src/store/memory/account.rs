@@ -131,7 +131,7 @@ impl Account {
     }
 
     /// The account's secret, unless it has one; whether it is this one.
-    fn set_secret(&mut self, new: &NewSecret, now: Timestamp) -> bool {
+    pub(super) fn set_secret(&mut self, new: &NewSecret, now: Timestamp) -> bool {
         let live = self.secret.take().filter(|secret| now < secret.until);
         let known = live.unwrap_or_else(|| Secret { secret: new.secret.clone(), until: new.until, logins: Vec::new() });
         let secret = self.secret.insert(known);

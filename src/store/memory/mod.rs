@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::account::{Account, Added, Removed};
 use self::index::Index;
-use super::{Commit, Committed, Device, Found, Link, Lookup, Remember, Revoke, Store, TokenUse, Unavailable, Use};
+use super::{Commit, Committed, Device, Found, Link, Lookup, NewSecret, Remember, Revoke, Store, TokenUse, Unavailable, Use};
 use crate::assertion::{AssertionId, DeviceId, LoginId, Scope, TokenId};
 use crate::channel::Handle;
 use crate::crypto::{Hash, hash};
@@ -266,6 +266,16 @@ impl MemoryStore {
         committed
     }
 
+    fn set_secret(&self, new: &NewSecret, now: Timestamp) -> Committed {
+        self.with_account(&new.identity, |cell, account| {
+            if !account.set_secret(new, now) {
+                return Committed::WithoutSuccessor;
+            }
+            self.logins.insert(new.login, cell.clone());
+            Committed::Done
+        })
+    }
+
     /// The link, and whether its session is another identity's too, as far as is known here.
     fn compared(&self, link: &Link) -> Link {
         let mut link = link.clone();
@@ -335,6 +345,7 @@ impl Store for MemoryStore {
             Commit::Remember(remember) => self.remember(remember, now),
             Commit::Use(change) => self.apply(change, now),
             Commit::Token(change) => self.apply_token(change, now),
+            Commit::Secret(new) => self.set_secret(new, now),
             Commit::Link(link) => self.link(link, now),
         })
     }
