@@ -26,6 +26,11 @@ impl LoginId {
         Self(first)
     }
 
+    /// An id that was computed before.
+    pub const fn from_octets(octets: [u8; Self::LEN]) -> Self {
+        Self(octets)
+    }
+
     /// The 16 octets.
     pub const fn as_octets(&self) -> &[u8; Self::LEN] {
         &self.0

@@ -8,7 +8,7 @@ use super::origin::valid_login_name;
 use super::renewal::Renewal;
 use super::schedule::{self, Keys};
 use super::serial::{self, InvalidAssertion, origin_octet, read_lp, read_origin, read_str, read_u64};
-use super::{AssertionId, CannotDerive, FullLogin, OfferHash, Origin, Pin, Policy, Scope, Service};
+use super::{AssertionId, CannotDerive, FullLogin, OfferHash, Origin, Pin, Policy, Scope, Sealed, Service};
 use crate::channel::{ChannelFacts, Exporter, ServerName};
 use crate::crypto::{Absorb, Secret};
 use crate::time::Timestamp;
@@ -28,6 +28,8 @@ pub struct ClientAssertion {
     pub(crate) family: AssertionId,
     /// The assertion that this one succeeds, until this one worked.
     pub(crate) renews: Option<AssertionId>,
+    /// The server's record of it, which the server does not keep: sent with each proof instead of the id.
+    pub(crate) sealed: Option<Box<str>>,
     pub(crate) offer: Option<OfferHash>,
     pub(crate) origin: Origin,
     pub(crate) full_login: Timestamp,
@@ -123,6 +125,7 @@ impl ClientAssertion {
             server_key: server,
             family: id,
             renews: None,
+            sealed: None,
             offer: None,
             origin: login.origin(),
             full_login: now,
@@ -153,6 +156,19 @@ impl ClientAssertion {
             counter: 0,
             ..self.clone()
         })
+    }
+
+    /// The server sent its record of this assertion, sealed, for the client to keep. `None` for what can't be one.
+    #[must_use]
+    pub fn sealed(mut self, text: &str) -> Option<Self> {
+        Sealed::parse(text)?;
+        self.sealed = Some(text.into());
+        Some(self)
+    }
+
+    /// Whether the client keeps the server's record of it.
+    pub fn is_sealed(&self) -> bool {
+        self.sealed.is_some()
     }
 
     /// Remembers what the server offered before the login, to be compared by the server at every reconnect (`f=`).
@@ -209,10 +225,11 @@ impl ClientAssertion {
         self.origin
     }
 
-    /// The assertion as octets, secret ones: version 1, then every field with its length. About 300 octets, 1,000 at most.
+    /// The assertion as octets, secret ones: version 1, then every field with its length. About 300 octets, 500 with a sealed
+    /// one, 1,500 at most.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         // Never grown: what a vector leaves behind when it grows is not wiped.
-        let mut out = Zeroizing::new(Vec::with_capacity(1024));
+        let mut out = Zeroizing::new(Vec::with_capacity(1536));
         out.absorb(MAGIC);
         out.absorb(&[VERSION]);
         out.lp(self.pin.name().as_bytes());
@@ -222,6 +239,7 @@ impl ClientAssertion {
         out.lp(&self.id.0);
         out.lp(&self.family.0);
         out.lp(self.renews.as_ref().map_or(&[][..], |id| &id.0));
+        out.lp(self.sealed.as_deref().unwrap_or_default().as_bytes());
         out.lp(self.client_key.as_ref());
         out.lp(self.server_key.as_ref());
         out.lp(self.offer.as_ref().map_or(&[][..], |offer| &offer.0));
@@ -255,6 +273,10 @@ impl ClientAssertion {
             [] => None,
             id => Some(AssertionId(id.try_into().ok()?)),
         };
+        let sealed = match read_str(input)? {
+            "" => None,
+            sealed => Some(Sealed::parse(sealed).map(|_| sealed.into())?),
+        };
         let client_key = Secret::new(read_lp(input)?)?;
         let server_key = Secret::new(read_lp(input)?)?;
         let client_len = if pin.signs() { 32 } else { pin.hash().output_len() };
@@ -280,6 +302,7 @@ impl ClientAssertion {
             server_key,
             family,
             renews,
+            sealed,
             offer,
             origin,
             full_login,

@@ -13,6 +13,7 @@ mod record;
 mod renewal;
 mod schedule;
 mod scope;
+mod sealed;
 mod serial;
 mod stored;
 mod token;
@@ -30,6 +31,7 @@ pub use renewal::Renewal;
 pub(crate) use schedule::signing_key;
 pub use schedule::{AssertionId, CannotDerive};
 pub use scope::{InvalidService, OfferHash, Scope, Service};
+pub(crate) use sealed::{Bound, MAX_SEALED, Sealed, seal};
 pub use serial::InvalidAssertion;
 pub use token::{
     CannotIssue, CannotKeep, ClientToken, HtMechanism, HtVersion, InvalidKeys, InvalidToken, Issued, Salt, ServiceKeys,

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::exchange::Recognised;
 use super::{Received, Server, external, ht, iky};
 use crate::assertion::{
-    CannotDerive, CannotIssue, DeviceId, FullLogin, Hash, HtMechanism, Issued, LineageRecord, OfferHash, Origin, Owner,
-    Pin, Record, Renewal, Salt, Scope, TokenBinding, TokenId, TokenRecord, TokenRequest, TokenSlot, token_text,
-    valid_login_name,
+    AccountSecret, AccountState, CannotDerive, CannotIssue, DeviceId, FullLogin, Hash, HtMechanism, Issued,
+    LineageRecord, LoginId, OfferHash, Origin, Owner, Pin, Record, Renewal, Salt, Scope, TokenBinding, TokenId,
+    TokenRecord, TokenRequest, TokenSlot, seal, token_text, valid_login_name,
 };
 use crate::channel::{ChannelFacts, Exporter, TlsVersion};
-use crate::store::{Commit, Link, Lookup, Remember};
+use crate::store::{Commit, Link, Lookup, NewSecret, Remember};
 use crate::time::Timestamp;
 
 /// One connection of a [`Server`].
@@ -21,9 +21,17 @@ pub struct Connection<'s> {
     pub(super) predecessor: Option<Arc<LineageRecord>>,
     pub(super) manager: bool,
     pub(super) grant: Option<Renewal>,
+    pub(super) seal: Option<SealRandom>,
     successes: u32,
     identity: Option<Arc<str>>,
     shared: bool,
+}
+
+/// What sealing takes of randomness.
+#[derive(Clone, Debug)]
+pub(super) struct SealRandom {
+    pub(super) salt: Salt,
+    pub(super) secret: AccountSecret,
 }
 
 /// A full login that just succeeded on a connection.
@@ -60,6 +68,7 @@ impl<'s> Connection<'s> {
             predecessor: None,
             manager: false,
             grant: None,
+            seal: None,
             successes: 0,
             identity: None,
             shared: false,
@@ -90,6 +99,16 @@ impl<'s> Connection<'s> {
     #[must_use]
     pub fn grant_with(mut self, random: [u8; 32]) -> Self {
         self.grant = Some(Renewal::Granted(random));
+        self
+    }
+
+    /// 48 fresh random octets, for a sealed assertion, and for the account's secret if it has none yet; without them none is issued.
+    #[must_use]
+    pub fn seal_with(mut self, random: [u8; 48]) -> Self {
+        let (mut salt, mut secret) = ([0; Salt::LEN], [0; AccountSecret::LEN]);
+        salt.copy_from_slice(&random[..Salt::LEN]);
+        secret.copy_from_slice(&random[Salt::LEN..]);
+        self.seal = Some(SealRandom { salt: Salt::new(salt), secret: AccountSecret::new(secret) });
         self
     }
 
@@ -189,6 +208,41 @@ impl<'s> Connection<'s> {
         self.remember(granted, &full, login)
     }
 
+    /// What to look up before [`logged_in_granting_sealed`](Self::logged_in_granting_sealed).
+    pub fn account_lookup(&self, login_name: &str) -> Lookup {
+        let login = Some(LoginId::of(&self.scope(), login_name));
+        Lookup { login, account: true, ..Lookup::default() }
+    }
+
+    /// The same as [`logged_in_granting`](Self::logged_in_granting), with the record sealed, for the client to keep beside the seed. `account` is
+    /// what [`account_lookup`](Self::account_lookup) found. The record is stored, and there is no sealed one, where the server, the mechanism
+    /// or the connection ([`seal_with`](Self::seal_with)) is not fit for it.
+    ///
+    /// Of two first logins at once one may get a sealed assertion under a secret that the other's took the place of. It is refused
+    /// then, and its client logs in fully once more.
+    pub fn logged_in_granting_sealed(
+        &mut self,
+        login: Login<'_>,
+        pin: Pin,
+        seed: &[u8; 32],
+        account: Option<&AccountState>,
+    ) -> (LoggedIn, Option<String>) {
+        let mut logged_in = self.logged_in_granting(login, pin, seed);
+        let Commit::Remember(remember) = &mut logged_in.commit else { return (logged_in, None) };
+        let sealing = self.server.sealing.as_ref().zip(self.seal.as_ref());
+        let sealed = sealing.zip(remember.records.first()).and_then(|((keys, random), record)| {
+            let secret = account.map_or(&random.secret, |account| &account.secret);
+            let text = seal(keys, secret, record, &random.salt)?;
+            let (login, identity) = (LoginId::of(&record.scope, &record.login_name), record.identity.clone());
+            Some((text, NewSecret { login, identity, secret: secret.clone(), until: record.expires }))
+        });
+        let Some((text, secret)) = sealed else { return (logged_in, None) };
+        remember.records.clear();
+        remember.secret = Some(secret);
+        remember.link.iter_mut().for_each(|link| link.sealed = true);
+        (logged_in, Some(text))
+    }
+
     /// After a full login whose client asked for a token (XEP-0484): the same as [`logged_in`](Self::logged_in), and the token.
     ///
     /// The token goes to the client only once the commit is durable. What the client had before goes on until it used this one.
@@ -217,7 +271,7 @@ impl<'s> Connection<'s> {
     pub fn recognised(&mut self, client: &Recognised, now: Timestamp) -> Option<Commit> {
         self.successes = self.successes.saturating_add(1);
         let lineage = self.lineage(client, now);
-        self.link(lineage).map(Commit::Link)
+        self.link(lineage).map(|link| Commit::Link(Link { sealed: client.sealed, ..link }))
     }
 
     fn derive(&self, full: &FullLogin, login: Login<'_>, exporter: &dyn Exporter) -> Result<Vec<Record>, CannotDerive> {
@@ -309,6 +363,7 @@ impl<'s> Connection<'s> {
             origin: full.origin(),
             full_login: login.now,
             strength,
+            sealed: false,
         };
         let lineage = self.lineage(&client, login.now);
         let (records, unknown) = match records {

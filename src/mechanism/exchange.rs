@@ -90,7 +90,7 @@ impl AwaitCommit {
     /// Goes on with what the store said.
     pub fn committed(self, committed: Result<Committed, Unavailable>) -> Verdict {
         match (self.pending, committed) {
-            (PendingOf::Iky(pending), Ok(committed)) => pending.finish(self.commit, committed),
+            (PendingOf::Iky(pending), Ok(committed)) => pending.finish(committed),
             (PendingOf::Ht(pending), Ok(committed)) => pending.finish(committed),
             (PendingOf::Iky(_), Err(Unavailable)) => Verdict::unavailable(),
             (PendingOf::Ht(_), Err(Unavailable)) => Verdict::of(Outcome::Unavailable),
@@ -148,6 +148,7 @@ pub struct Recognised {
     pub(super) origin: Origin,
     pub(super) full_login: Timestamp,
     pub(super) strength: Origin,
+    pub(super) sealed: bool,
 }
 
 impl Recognised {

@@ -14,6 +14,7 @@ pub struct Server {
     pub(crate) siblings: Vec<Sibling>,
     pub(crate) external: bool,
     pub(crate) fast: Option<Fast>,
+    pub(crate) sealing: Option<ServiceKeys>,
 }
 
 /// The tokens that a service issues (XEP-0484).
@@ -66,6 +67,7 @@ impl Server {
             siblings: Vec::new(),
             external: true,
             fast: None,
+            sealing: None,
         })
     }
 
@@ -97,6 +99,16 @@ impl Server {
     #[must_use]
     pub fn fast(mut self, mechanisms: impl IntoIterator<Item = HtMechanism>, keys: ServiceKeys) -> Self {
         self.fast = Some(Fast { mechanisms: mechanisms.into_iter().collect(), keys });
+        self
+    }
+
+    /// Issues and takes sealed assertions, for the mechanisms that bind to tls-exporter: from its first use on an assertion's record is in the
+    /// client's hands, encrypted under these keys, and the store keeps one row for each account instead.
+    ///
+    /// It takes random octets on each connection: [`Connection::seal_with`](super::Connection::seal_with).
+    #[must_use]
+    pub fn sealed(mut self, keys: ServiceKeys) -> Self {
+        self.sealing = Some(keys);
         self
     }
 

@@ -18,6 +18,11 @@ impl StoredTokens {
         Self { record, current: Window::default(), new: Window::default() }
     }
 
+    /// Tokens and their windows, as a store kept them.
+    pub fn from_parts(record: TokenRecord, current: Window, new: Window) -> Self {
+        Self { record, current, new }
+    }
+
     /// What a lookup gives.
     pub fn record(&self) -> &TokenRecord {
         &self.record

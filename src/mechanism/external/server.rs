@@ -158,6 +158,7 @@ impl AwaitLineage<'_> {
                     origin: lineage.origin,
                     full_login: lineage.full_login,
                     strength: lineage.strength,
+                    sealed: false,
                 }),
                 ..Verdict::of(Outcome::Accepted)
             },

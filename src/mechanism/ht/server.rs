@@ -239,6 +239,7 @@ impl AwaitTokens<'_> {
             origin: slot.origin,
             full_login: slot.full_login,
             strength,
+            sealed: false,
         }
     }
 }

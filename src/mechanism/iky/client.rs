@@ -3,7 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::message::{InitiatorFields, Malformed, ResponderMessage, with_proof};
+use super::message::{InitiatorFields, Malformed, Named, ResponderMessage, with_proof};
 use super::server::outcome_of;
 use super::transcript::{Transcript, signature};
 use crate::assertion::ClientAssertion;
@@ -137,7 +137,7 @@ impl Client {
             pin,
             authzid: &assertion.login_name,
             server_name: assertion.scope.server_name.as_str(),
-            id: &assertion.id,
+            assertion: assertion.sealed.as_deref().map_or(Named::Id(assertion.id), Named::Sealed),
             counter: counter.filter(|_| pin.needs_counter()),
             lineage: lineage.is_some(),
             offer: assertion.offer.as_ref(),
@@ -169,7 +169,7 @@ impl Client {
             constant_time_eq(expected.as_ref(), claimed.as_ref())
         };
         match ResponderMessage::parse(pin, responder)? {
-            ResponderMessage::Success { seconds, renewal, covered, signature } => {
+            ResponderMessage::Success { seconds, renewal, sealed, covered, signature } => {
                 if !is_signed(covered, &signature) {
                     return Err(Refused::WrongSignature);
                 }
@@ -178,7 +178,8 @@ impl Client {
                 }
                 let expires = seconds.map(|seconds| now.after(Duration::from_secs(seconds)));
                 let successor = renewal
-                    .and_then(|renewal| self.assertion.renewed(&renewal, &self.transcript, &self.facts, expires, now));
+                    .and_then(|renewal| self.assertion.renewed(&renewal, &self.transcript, &self.facts, expires, now))
+                    .map(|successor| ClientAssertion { sealed: sealed.map(Into::into), ..successor });
                 Ok(Known { expires, successor })
             }
             ResponderMessage::Failure { reason, covered, signature } => {

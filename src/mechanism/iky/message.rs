@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! initiator = gs2-header "h=" server-name ( ",i=" id / ",t=" sealed ) [",n=" counter] [",l=1"] [",f=" offer hash] *ext ",p=" proof
-//! responder = [ "x=" seconds "," ] [ "r=" renewal "," ] *( ext "," ) "v=" signature  /  "e=" reason [ ",v=" signature ]
+//! responder = [ "x=" seconds "," ] [ "r=" renewal "," [ "t=" sealed "," ] ] *( ext "," ) "v=" signature  /  "e=" reason [ ",v=" signature ]
 //! ```
 
 use std::borrow::Cow;
@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::assertion::{AssertionId, OfferHash, Pin, Renewal};
+use crate::assertion::{AssertionId, MAX_SEALED, OfferHash, Pin, Renewal};
 use crate::channel::ServerName;
 use crate::crypto::{MAX_HASH, Secret};
 
@@ -18,7 +18,7 @@ use crate::crypto::{MAX_HASH, Secret};
 pub const MAX_MESSAGE: usize = 2048;
 
 /// Longest sealed assertion, in octets of base64.
-const MAX_SEALED: usize = 512;
+const MAX_SEALED_TEXT: usize = 4 * MAX_SEALED / 3;
 
 /// The message does not follow the grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,10 +56,10 @@ pub(crate) enum BindingFlag<'a> {
 
 /// How the client names its assertion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Named {
+pub(crate) enum Named<'a> {
     Id(AssertionId),
-    /// `t=`: no record is stored under any name.
-    Sealed,
+    /// `t=`: the record itself, in base64.
+    Sealed(&'a str),
 }
 
 /// The client's message, parsed.
@@ -68,7 +68,7 @@ pub(crate) struct InitiatorMessage<'a> {
     pub(crate) flag: BindingFlag<'a>,
     pub(crate) authzid: Option<Cow<'a, str>>,
     pub(crate) server_name: &'a str,
-    pub(crate) assertion: Named,
+    pub(crate) assertion: Named<'a>,
     pub(crate) counter: Option<u64>,
     pub(crate) lineage: bool,
     pub(crate) offer: Option<OfferHash>,
@@ -101,12 +101,11 @@ impl<'a> InitiatorMessage<'a> {
             Named::Id(AssertionId(octets(id).ok_or(Malformed::Attribute('i'))?))
         } else {
             let sealed = attributes.take('t')?.ok_or(Malformed::NoAssertion)?;
-            let valid = !sealed.is_empty() && sealed.len() <= MAX_SEALED && STANDARD.decode(sealed).is_ok();
             // A sealed assertion carries no name of its own, so whose it is must be said.
-            if !valid || authzid.is_none() {
+            if !is_sealed(sealed) || authzid.is_none() {
                 return Err(Malformed::Attribute('t'));
             }
-            Named::Sealed
+            Named::Sealed(sealed)
         };
         let counter = match attributes.take('n')? {
             None => None,
@@ -131,7 +130,7 @@ pub(crate) struct InitiatorFields<'a> {
     pub(crate) pin: Pin,
     pub(crate) authzid: &'a str,
     pub(crate) server_name: &'a str,
-    pub(crate) id: &'a AssertionId,
+    pub(crate) assertion: Named<'a>,
     pub(crate) counter: Option<u64>,
     pub(crate) lineage: bool,
     pub(crate) offer: Option<&'a OfferHash>,
@@ -150,7 +149,10 @@ impl InitiatorFields<'_> {
             message.extend(["a=", &escape(self.authzid)]);
         }
         message.extend([",h=", self.server_name]);
-        message.extend([",i=", &STANDARD.encode(self.id.0)]);
+        match self.assertion {
+            Named::Id(id) => message.extend([",i=", &STANDARD.encode(id.0)]),
+            Named::Sealed(sealed) => message.extend([",t=", sealed]),
+        }
         if let Some(counter) = self.counter {
             message.extend([",n=", &counter.to_string()]);
         }
@@ -177,6 +179,8 @@ pub(crate) enum ResponderMessage<'a> {
     Success {
         seconds: Option<u64>,
         renewal: Option<Renewal>,
+        /// The successor's record, for the client to send with each proof.
+        sealed: Option<&'a str>,
         /// The message as received, up to `v=`.
         covered: &'a [u8],
         signature: Secret,
@@ -211,19 +215,27 @@ impl<'a> ResponderMessage<'a> {
             Some("1") => Some(Renewal::Exporter),
             Some(granted) => Some(Renewal::Granted(octets(granted).ok_or(Malformed::Attribute('r'))?)),
         };
+        let sealed = match attributes.take('t')? {
+            Some(sealed) if renewal.is_some() && is_sealed(sealed) => Some(sealed),
+            Some(_) => return Err(Malformed::Attribute('t')),
+            None => None,
+        };
         let value = attributes.last_is('v')?;
         let covered = text.strip_suffix(value).and_then(|rest| rest.strip_suffix("v=")).unwrap_or("");
-        Ok(Self::Success { seconds, renewal, covered: covered.as_bytes(), signature: signature_of(value)? })
+        Ok(Self::Success { seconds, renewal, sealed, covered: covered.as_bytes(), signature: signature_of(value)? })
     }
 }
 
 /// The success message up to `v=`.
-pub(crate) fn success(seconds: u64, renewal: Option<&Renewal>) -> String {
+pub(crate) fn success(seconds: u64, renewal: Option<&Renewal>, sealed: Option<&str>) -> String {
     let mut message = format!("x={seconds},");
     match renewal {
         None => {}
         Some(Renewal::Exporter) => message.push_str("r=1,"),
         Some(Renewal::Granted(octets)) => message.extend(["r=", &STANDARD.encode(octets), ","]),
+    }
+    if let Some(sealed) = sealed.filter(|_| renewal.is_some()) {
+        message.extend(["t=", sealed, ","]);
     }
     message
 }
@@ -233,6 +245,11 @@ pub(crate) fn with_signature(mut covered: String, signature: &[u8]) -> String {
     covered.push_str("v=");
     STANDARD.encode_string(signature, &mut covered);
     covered
+}
+
+/// Canonical base64 of 1 to 384 octets.
+fn is_sealed(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_SEALED_TEXT && STANDARD.decode(text).is_ok()
 }
 
 fn text(message: &[u8]) -> Result<&str, Malformed> {

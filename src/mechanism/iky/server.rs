@@ -1,15 +1,18 @@
 //! IKY, the server's side.
 
+use core::fmt;
 use std::sync::Arc;
 
 use super::message::{BindingFlag, InitiatorMessage, Named, success, with_signature};
 use super::transcript::{Transcript, signature};
-use crate::assertion::{Binding, LineageRecord, LoginId, Origin, Pin, Record, Renewal, Scope, stand_in};
+use crate::assertion::{
+    AccountState, Binding, Bound, LineageRecord, LoginId, Origin, Pin, Record, Renewal, Scope, Sealed, seal, stand_in,
+};
 use crate::channel::{Lineage, ServerName};
 use crate::crypto::Secret;
 use crate::mechanism::exchange::{AwaitRecordOf, PendingOf, Recognised};
 use crate::mechanism::{AwaitCommit, AwaitRecord, Connection, Outcome, Received, Step, Verdict};
-use crate::store::{Commit, Committed, Found, Lookup, Use};
+use crate::store::{Commit, Committed, Found, Lookup, NewSecret, Use};
 use crate::time::Timestamp;
 
 /// `e=` and its reason. Everything before a proof verified reads the same.
@@ -69,12 +72,13 @@ pub(crate) fn receive<'m>(connection: &'m Connection<'_>, pin: Pin, message: &'m
         login: Some(LoginId::of(&scope, message.authzid.as_deref().unwrap_or_default())),
         assertion: match message.assertion {
             Named::Id(id) => Some(id),
-            Named::Sealed => None,
+            Named::Sealed(_) => None,
         },
+        account: connection.server.sealing.is_some(),
         handle: connection.facts.resumed_handle().copied().filter(|_| message.lineage),
         ..Lookup::default()
     };
-    let state = AwaitProofKeys { connection, pin, message };
+    let state = AwaitProofKeys { connection, pin, scope, message };
     Received::Lookup(AwaitRecord { lookup, mechanism: AwaitRecordOf::Iky(Box::new(state)) })
 }
 
@@ -95,13 +99,18 @@ fn binding_is_right(connection: &Connection<'_>, pin: Pin, flag: BindingFlag<'_>
 pub(crate) struct AwaitProofKeys<'m> {
     connection: &'m Connection<'m>,
     pin: Pin,
+    scope: Scope,
     message: InitiatorMessage<'m>,
 }
 
 impl AwaitProofKeys<'_> {
     pub(crate) fn verify(self, found: &Found, now: Timestamp) -> Step {
         let lineage = found.lineage.as_deref();
-        let record = found.record.as_ref().filter(|record| self.is_meant(record, lineage, now));
+        let known = match self.message.assertion {
+            Named::Id(_) => found.record.clone(),
+            Named::Sealed(text) => self.open(text, found.account.as_deref()).map(Arc::new),
+        };
+        let record = known.as_ref().filter(|record| self.is_meant(record, lineage, now));
         let keys =
             record.map_or_else(|| stand_in(self.pin), |record| (record.stored_key.clone(), record.server_key.clone()));
 
@@ -112,7 +121,7 @@ impl AwaitProofKeys<'_> {
         };
         let Some(record) = record.filter(|_| verified) else {
             // What the server forgot is nobody's fault: the record, or the session that the client proves.
-            let forgotten = found.record.is_none() || (self.proves_lineage() && lineage.is_none());
+            let forgotten = known.is_none() || (self.proves_lineage() && lineage.is_none());
             return Step::Done(refused(if forgotten { Outcome::Stale } else { Outcome::BadProof }));
         };
 
@@ -120,7 +129,20 @@ impl AwaitProofKeys<'_> {
         if let Some(outcome) = self.objection(record, now) {
             return Step::Done(answer.failure(outcome));
         }
-        self.accept(record, lineage, answer, now)
+        self.accept(&record.clone(), found, answer, now)
+    }
+
+    /// The record that the client brought, with what is known of it here: whether it was revoked.
+    fn open(&self, text: &str, account: Option<&AccountState>) -> Option<Record> {
+        let keys = self.connection.server.sealing.as_ref()?;
+        let bound = Bound {
+            pin: self.pin,
+            scope: &self.scope,
+            login_name: self.message.authzid.as_deref().unwrap_or_default(),
+        };
+        let mut record = Sealed::parse(text)?.open(keys, account.map(|account| &account.secret), bound)?;
+        record.revoked = account?.revoked.revokes(record.device, record.full_login);
+        Some(record)
     }
 
     /// Whether the message can speak of this record at all: pinned mechanism, scope, identity, and lineage where it claims one.
@@ -187,44 +209,110 @@ impl AwaitProofKeys<'_> {
         }
     }
 
-    fn accept(self, record: &Arc<Record>, lineage: Option<&LineageRecord>, answer: Answer, now: Timestamp) -> Step {
-        let connection = self.connection;
-        let policy = &connection.server.policy;
-        let renewed = self.renewal(record, now).and_then(|renewal| {
-            let successor = record.renewed(&renewal, &answer.transcript, &connection.facts, policy, now)?;
-            (successor.expires > record.expires).then_some((renewal, successor))
-        });
-        let (renewal, successor) =
-            renewed.map_or((None, None), |(renewal, record)| (Some(renewal), Some(Box::new(record))));
-        let counter = self.message.counter.filter(|_| self.pin.needs_counter());
-        let change = Use {
-            assertion: record.id,
-            counter,
-            confirm: record.is_tentative(),
-            predecessor_until: now.after(policy.successor_grace),
-            successor,
-            ends: None,
-            secret: None,
+    fn accept(self, record: &Arc<Record>, found: &Found, answer: Answer, now: Timestamp) -> Step {
+        let policy = &self.connection.server.policy;
+        let renewed = self.renewed(record, found.account.as_deref(), &answer, now);
+        let commit = match (&renewed, self.is_sealed()) {
+            (Some(Renewed { sealed: Some(sealed), .. }), true) => Some(Commit::Secret(sealed.secret.clone())),
+            // The store has nothing of a sealed assertion to change.
+            (_, true) => None,
+            (renewed, false) => {
+                let sealed = renewed.as_ref().and_then(|renewed| renewed.sealed.as_ref());
+                let stored = renewed.as_ref().filter(|renewed| renewed.sealed.is_none());
+                let change = Use {
+                    assertion: record.id,
+                    counter: self.message.counter.filter(|_| self.pin.needs_counter()),
+                    confirm: record.is_tentative(),
+                    predecessor_until: now.after(policy.successor_grace),
+                    successor: stored.map(|renewed| renewed.successor.clone()),
+                    // Its client has what takes its place, unless the reply gets lost.
+                    ends: sealed.map(|_| now.after(policy.tentative_lifetime)),
+                    secret: sealed.map(|sealed| sealed.secret.clone()),
+                };
+                let nothing = change.counter.is_none() && !change.confirm && renewed.is_none();
+                (!nothing).then_some(Commit::Use(change))
+            }
         };
-        let nothing = change.counter.is_none() && !change.confirm && change.successor.is_none();
-        let pending =
-            AwaitUse { record: record.clone(), strength: self.strength(record, lineage), renewal, answer, now };
-        if nothing {
-            return Step::Done(pending.success(None));
+        let strength = self.strength(record, found.lineage.as_deref());
+        let pending = AwaitUse { record: record.clone(), sealed: self.is_sealed(), strength, renewed, answer, now };
+        match commit {
+            None => Step::Done(pending.success(false)),
+            Some(commit) => Step::Commit(AwaitCommit { commit, pending: PendingOf::Iky(Box::new(pending)) }),
         }
-        Step::Commit(AwaitCommit { commit: Commit::Use(change), pending: PendingOf::Iky(Box::new(pending)) })
     }
 
-    /// The fresh input of a renewal, when one is near enough and the channel has one.
-    fn renewal(&self, record: &Record, now: Timestamp) -> Option<Renewal> {
-        let connection = self.connection;
-        if record.superseded || !connection.server.policy.renews(record.origin, record.expires, now) {
+    /// What takes the place of this assertion, when it is time: a record that the store keeps, or one that its client does.
+    fn renewed(
+        &self,
+        record: &Record,
+        account: Option<&AccountState>,
+        answer: &Answer,
+        now: Timestamp,
+    ) -> Option<Renewed> {
+        let (connection, policy) = (self.connection, &self.connection.server.policy);
+        let ending = policy.renews(record.origin, record.expires, now);
+        let sealing = connection.server.sealing.as_ref().zip(connection.seal.as_ref());
+        // A record leaves the store at its first use; one under an older key changes to the current one.
+        let moving = sealing.is_some_and(|(keys, _)| self.sealed_under() != Some(keys.current_id()));
+        if record.superseded || !(ending || moving) {
             return None;
         }
-        if connection.facts.exporter_is_private().is_ok() {
+        let renewal = self.renewal()?;
+        let successor = record.renewed(&renewal, &answer.transcript, &connection.facts, policy, now)?;
+        let sealed = sealing.and_then(|(keys, random)| {
+            let secret = account.map_or(&random.secret, |account| &account.secret);
+            let text = seal(keys, secret, &successor, &random.salt)?;
+            let login = LoginId::of(&record.scope, &record.login_name);
+            let (identity, secret) = (record.identity.clone(), secret.clone());
+            Some(Box::new(SealedRecord {
+                text,
+                secret: NewSecret { login, identity, secret, until: successor.expires },
+            }))
+        });
+        let lasts_longer = successor.expires > record.expires;
+        let worth_it =
+            if sealed.is_some() { moving || lasts_longer } else { !self.is_sealed() && ending && lasts_longer };
+        worth_it.then(|| Renewed { renewal, successor: Box::new(successor), sealed })
+    }
+
+    fn is_sealed(&self) -> bool {
+        matches!(self.message.assertion, Named::Sealed(_))
+    }
+
+    /// The id of the service key that the assertion is sealed under.
+    fn sealed_under(&self) -> Option<u32> {
+        match self.message.assertion {
+            Named::Id(_) => None,
+            Named::Sealed(text) => Sealed::parse(text)?.key_id(),
+        }
+    }
+
+    /// The fresh input of a renewal, where the channel has one.
+    fn renewal(&self) -> Option<Renewal> {
+        if self.connection.facts.exporter_is_private().is_ok() {
             return Some(Renewal::Exporter);
         }
-        connection.grant.clone()
+        self.connection.grant.clone()
+    }
+}
+
+/// What takes the place of an assertion.
+#[derive(Debug)]
+struct Renewed {
+    renewal: Renewal,
+    successor: Box<Record>,
+    sealed: Option<Box<SealedRecord>>,
+}
+
+/// A successor that its client keeps, and the account's secret that it is sealed with.
+struct SealedRecord {
+    text: String,
+    secret: NewSecret,
+}
+
+impl fmt::Debug for SealedRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealedRecord({} octets)", self.text.len())
     }
 }
 
@@ -254,29 +342,30 @@ impl Answer {
 #[derive(Debug)]
 pub(crate) struct AwaitUse {
     record: Arc<Record>,
+    sealed: bool,
     strength: Origin,
-    renewal: Option<Renewal>,
+    renewed: Option<Renewed>,
     answer: Answer,
     now: Timestamp,
 }
 
 impl AwaitUse {
-    pub(crate) fn finish(self, commit: Commit, committed: Committed) -> Verdict {
-        match (committed, commit) {
-            (Committed::Done, Commit::Use(change)) => self.success(change.successor.as_deref()),
-            (Committed::WithoutSuccessor, _) => self.success(None),
-            (Committed::Replayed, _) => self.answer.failure(Outcome::Replayed),
-            _ => refused(Outcome::Stale),
+    pub(crate) fn finish(self, committed: Committed) -> Verdict {
+        match committed {
+            Committed::Done => self.success(true),
+            Committed::WithoutSuccessor => self.success(false),
+            Committed::Replayed => self.answer.failure(Outcome::Replayed),
+            Committed::Gone | Committed::Full => refused(Outcome::Stale),
         }
     }
 
-    fn success(&self, successor: Option<&Record>) -> Verdict {
+    fn success(&self, with_successor: bool) -> Verdict {
         let record = &self.record;
-        let (renewal, expires) = match successor {
-            Some(successor) => (self.renewal.as_ref(), successor.expires),
-            None => (None, record.expires),
-        };
-        let message = self.answer.sign(success(self.now.seconds_until(expires), renewal));
+        let renewed = self.renewed.as_ref().filter(|_| with_successor);
+        let expires = renewed.map_or(record.expires, |renewed| renewed.successor.expires);
+        let renewal = renewed.map(|renewed| &renewed.renewal);
+        let sealed = renewed.and_then(|renewed| renewed.sealed.as_ref()).map(|sealed| &*sealed.text);
+        let message = self.answer.sign(success(self.now.seconds_until(expires), renewal, sealed));
         Verdict {
             message: Some(message),
             recognised: Some(Recognised {
@@ -286,6 +375,7 @@ impl AwaitUse {
                 origin: record.origin,
                 full_login: record.full_login,
                 strength: self.strength,
+                sealed: self.sealed,
             }),
             ..Verdict::of(Outcome::Accepted)
         }

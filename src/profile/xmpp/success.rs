@@ -39,6 +39,7 @@ pub struct Success {
 pub struct GrantedAssertion {
     mechanism: MechanismName,
     octets: [u8; Self::LEN],
+    sealed: Option<String>,
 }
 
 impl Success {
@@ -111,10 +112,23 @@ impl Success {
 impl GrantedAssertion {
     /// How many octets are granted.
     pub const LEN: usize = 32;
+    const MAX_SEALED: usize = 512;
 
     /// A grant for `mechanism`; the octets come from a cryptographically secure random number generator.
     pub const fn new(mechanism: MechanismName, octets: [u8; Self::LEN]) -> Self {
-        Self { mechanism, octets }
+        Self { mechanism, octets, sealed: None }
+    }
+
+    /// The server's record of it, sealed, for the client to keep (at most 512 octets of base64).
+    #[must_use]
+    pub fn with_sealed(mut self, sealed: Option<String>) -> Self {
+        self.sealed = sealed;
+        self
+    }
+
+    /// The server's record of it, sealed, as the client sends it with each proof.
+    pub fn sealed(&self) -> Option<&str> {
+        self.sealed.as_deref()
     }
 
     /// The mechanism that it is for.
@@ -129,20 +143,30 @@ impl GrantedAssertion {
 
     fn to_element(&self) -> Result<Element, ProfileError> {
         let element = Element::builder("assertion", IKY).append(crate::profile::wire::encode(&self.octets));
-        Ok(element::with_attr(element, "mechanism", self.mechanism.as_str())?.build())
+        let element = element::with_attr(element, "mechanism", self.mechanism.as_str())?;
+        match &self.sealed {
+            Some(sealed) => Ok(element::with_attr(element, "sealed", sealed)?.build()),
+            None => Ok(element.build()),
+        }
     }
 
     fn from_element(element: &Element) -> Result<Self, ProfileError> {
         let octets = Zeroizing::new(element::data(element)?);
         let octets = octets.as_slice().try_into();
         let octets = octets.map_err(|_| ProfileError::Malformed("a granted assertion has 32 octets"))?;
-        Ok(Self { mechanism: element::mechanism(element)?, octets })
+        let sealed = element.attr("sealed").map(str::to_owned);
+        if sealed.as_ref().is_some_and(|sealed| sealed.is_empty() || sealed.len() > Self::MAX_SEALED) {
+            return Err(ProfileError::Malformed("a sealed assertion has 1 to 512 octets of base64"));
+        }
+        Ok(Self { mechanism: element::mechanism(element)?, octets, sealed })
     }
 }
 
 impl PartialEq for GrantedAssertion {
     fn eq(&self, other: &Self) -> bool {
-        self.mechanism == other.mechanism && constant_time_eq(&self.octets, &other.octets)
+        self.mechanism == other.mechanism
+            && self.sealed == other.sealed
+            && constant_time_eq(&self.octets, &other.octets)
     }
 }
 

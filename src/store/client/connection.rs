@@ -369,10 +369,27 @@ impl<'a> Connection<'a> {
         seed: &[u8; 32],
         now: Timestamp,
     ) -> Result<(), CannotDerive> {
+        self.logged_in_granted_sealed(login, pin, seed, None, now)
+    }
+
+    /// The same, where the server sent its record of the assertion, sealed, beside it.
+    ///
+    /// # Errors
+    /// As for [`logged_in_granted`](Self::logged_in_granted).
+    pub fn logged_in_granted_sealed(
+        &mut self,
+        login: &FullLogin,
+        pin: Pin,
+        seed: &[u8; 32],
+        sealed: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), CannotDerive> {
         let login = self.count(login);
-        let service = &self.account.scope.service;
-        let assertion = ClientAssertion::granted(pin, service, &login, &self.facts, seed, &self.accounts.policy, now)?;
-        self.keep(assertion);
+        let (service, policy) = (&self.account.scope.service, &self.accounts.policy);
+        let assertion = ClientAssertion::granted(pin, service, &login, &self.facts, seed, policy, now)?;
+        // One that can't be read costs a full login, as the server did not store it.
+        let sealed = sealed.and_then(|text| assertion.clone().sealed(text));
+        self.keep(sealed.unwrap_or(assertion));
         Ok(())
     }
 

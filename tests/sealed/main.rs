@@ -1,0 +1,395 @@
+//! Sealed assertions: their life, and everything that is refused of them.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use common::*;
+use fast_reauth::assertion::{Binding, ClientAssertion, DeviceId, Hash, Pin, Policy, ServiceKeys};
+use fast_reauth::mechanism::{Connection, Login, Outcome, Server, Verdict, iky};
+use fast_reauth::store::client::{Accounts, Plan, Settled};
+use fast_reauth::store::{Commit, Committed, MemoryStore, Revoke, Store};
+use fast_reauth::{Timestamp, internal};
+
+const EXPR: &str = "IKY-SHA-256-EXPR";
+
+fn keys() -> ServiceKeys {
+    ServiceKeys::new(1, &[0x11; 32])
+}
+
+/// A service that seals, its store, and a client.
+struct Service {
+    server: Server,
+    store: MemoryStore,
+    client: Accounts,
+    now: Timestamp,
+}
+
+impl Service {
+    fn new() -> Self {
+        Self::with(server().sealed(keys()))
+    }
+
+    fn with(server: Server) -> Self {
+        Self { server, store: MemoryStore::default(), client: Accounts::default(), now: START }
+    }
+
+    fn connection(&self, tls: &Tls) -> Connection<'_> {
+        let connection = Connection::new(&self.server, tls.server()).seal_with(fresh());
+        let lineage = connection.lookup().and_then(|lookup| self.store.lookup(&lookup, self.now).unwrap().lineage);
+        connection.resumes(lineage)
+    }
+
+    fn commit(&self, commit: &Commit) {
+        assert!(self.store.commit(commit, self.now).unwrap().is_durable());
+    }
+
+    fn full_login(&self, name: &str) -> DeviceId {
+        let (tls, full, device) = (Tls::full(), bound(name), DeviceId::new(fresh()));
+        let mut connection = self.connection(&tls);
+        let offered = connection.mechanisms(self.now);
+        let login = Login { full: &full, identity: name, device, now: self.now };
+        self.commit(&connection.logged_in(login, &tls.exporter()).commit);
+        let mut client = self.client.connect(&account(name), tls.client()).offered(offered);
+        client.logged_in(&full, &tls.exporter(), &[], self.now).unwrap();
+        device
+    }
+
+    fn judge(&self, tls: &Tls, pin: Pin, message: &[u8]) -> Verdict {
+        let mut connection = self.connection(tls);
+        let verdict = connection.iky(pin, message).run(&self.store, self.now);
+        if let Some(link) = verdict.recognised.as_ref().and_then(|client| connection.recognised(client, self.now)) {
+            // Of a client that was just revoked there is nothing to remember.
+            let _ = self.store.commit(&link, self.now).unwrap();
+        }
+        verdict
+    }
+
+    /// A reconnect on a full handshake, as the client plans it.
+    fn reconnect(&self, name: &str) -> (Outcome, Settled) {
+        let tls = Tls::full();
+        let offered = self.connection(&tls).mechanisms(self.now);
+        let mut client = self.client.connect(&account(name), tls.client()).offered(offered);
+        let Plan::Known(attempt) = client.plan(self.now) else { panic!("the client is known") };
+        let verdict = self.judge(&tls, Pin::from_name(attempt.mechanism()).unwrap(), attempt.message());
+        let settled = client.settle(attempt, verdict.outcome, verdict.message.as_deref(), self.now);
+        (verdict.outcome, settled)
+    }
+
+    /// The sealed assertion that the client of `name` has, after its first reconnect.
+    fn sealed(&self, name: &str) -> ClientAssertion {
+        self.full_login(name);
+        assert_eq!(self.reconnect(name), (Outcome::Accepted, Settled::LoggedIn));
+        self.held(name)
+    }
+
+    fn held(&self, name: &str) -> ClientAssertion {
+        let held = self.client.assertions(&account(name)).pop().unwrap();
+        assert!(held.is_sealed());
+        held
+    }
+
+    /// What the server makes of this assertion on a full handshake.
+    fn try_this(&self, assertion: &ClientAssertion) -> Outcome {
+        self.try_altered(assertion, |message| message)
+    }
+
+    fn try_altered(&self, assertion: &ClientAssertion, alter: impl Fn(String) -> String) -> Outcome {
+        let tls = Tls::full();
+        let message = iky::Client::start(assertion, &tls.client(), None, None).unwrap().message;
+        let before = internal::fingerprint(&self.store);
+        let altered = alter(String::from_utf8(message).unwrap());
+        let connection = self.connection(&tls);
+        let verdict = connection.iky(assertion.pin(), altered.as_bytes()).run(&self.store, self.now);
+        if verdict.outcome != Outcome::Accepted {
+            assert_eq!(before, internal::fingerprint(&self.store), "a failed attempt changes nothing");
+        }
+        verdict.outcome
+    }
+}
+
+fn name() -> fast_reauth::channel::ServerName {
+    fast_reauth::channel::ServerName::parse(NAME).unwrap()
+}
+
+/// The sealed text in a message.
+fn sealed_text(message: &str) -> &str {
+    message.split(",t=").nth(1).unwrap().split(',').next().unwrap()
+}
+
+fn octets(message: &str) -> Vec<u8> {
+    STANDARD.decode(sealed_text(message)).unwrap()
+}
+
+#[test]
+fn the_record_moves_to_the_client_at_its_first_use_and_the_store_keeps_one_row_an_account() {
+    let mut service = Service::new();
+    let sealed = service.sealed("alice");
+    service.now = later(8 * DAY);
+    service.store.sweep(service.now);
+    assert_eq!(service.store.len().0, 0, "no record is left in the store");
+    assert_eq!(service.try_this(&sealed), Outcome::Accepted);
+    let before = internal::fingerprint(&service.store);
+    assert_eq!(service.try_this(&sealed), Outcome::Accepted);
+    assert_eq!(before, internal::fingerprint(&service.store), "and the hot path writes nothing");
+}
+
+#[test]
+fn it_comes_back_for_half_a_year_and_then_a_full_login_is_due() {
+    let mut service = Service::new();
+    service.full_login("alice");
+    for day in 0..180 {
+        service.now = later(day * DAY);
+        service.store.sweep(service.now);
+        assert_eq!(service.reconnect("alice"), (Outcome::Accepted, Settled::LoggedIn), "day {day}");
+    }
+    service.now = later(180 * DAY);
+    let tls = Tls::full();
+    let mut client = service.client.connect(&account("alice"), tls.client()).offered([EXPR]);
+    assert!(matches!(client.plan(service.now), Plan::FullLogin));
+}
+
+#[test]
+fn it_is_small() {
+    for pin in [Pin::SHA_256_EXPR, Pin::ED25519_EXPR, Pin::mac(Hash::Sha512, Binding::Exporter)] {
+        let service = Service::with(server_with(&[pin]).sealed(keys()));
+        let name = "a.name.of.thirty-two.characters.";
+        let assertion = service.sealed(name);
+        let message = iky::Client::start(&assertion, &Tls::full().client(), None, None).unwrap().message;
+        let message = String::from_utf8(message).unwrap();
+        let limit = if pin.hash() == Hash::Sha256 { 180 } else { 384 };
+        assert!(octets(&message).len() <= limit, "{pin}: {}", octets(&message).len());
+        // A longer command line follows an empty challenge.
+        if pin == Pin::SHA_256_EXPR {
+            let line = format!("AUTH {} {}\r\n", pin.name(), STANDARD.encode(&message));
+            assert!(line.len() <= 512, "{pin}: {}", line.len());
+        }
+    }
+}
+
+#[test]
+fn lineage_and_external_go_on_with_it() {
+    let service = Service::new();
+    let sealed = service.sealed("alice");
+    let first = Tls::full();
+    let message = iky::Client::start(&sealed, &first.client(), None, None).unwrap().message;
+    assert_eq!(service.judge(&first, sealed.pin(), &message).outcome, Outcome::Accepted);
+    let tls = Tls::resuming(&first);
+    let message = iky::Client::start(&sealed, &tls.client(), Some(&first.lineage()), None).unwrap().message;
+    assert!(String::from_utf8(message.clone()).unwrap().contains(",l=1"));
+    assert_eq!(service.judge(&tls, sealed.pin(), &message).outcome, Outcome::Accepted);
+    let next = Tls::resuming(&tls);
+    let connection = service.connection(&next);
+    assert!(connection.mechanisms(service.now).contains(&"EXTERNAL"));
+    assert_eq!(connection.external(b"alice").run(&service.store, service.now).outcome, Outcome::Accepted);
+}
+
+#[test]
+fn a_lost_reply_costs_nothing() {
+    let service = Service::new();
+    service.full_login("alice");
+    let stored = service.client.assertions(&account("alice")).pop().unwrap();
+    for _ in 0..3 {
+        assert_eq!(service.try_this(&stored), Outcome::Accepted, "the reply with the sealed one never arrived");
+    }
+    assert_eq!(service.reconnect("alice"), (Outcome::Accepted, Settled::LoggedIn));
+    assert_eq!(service.try_this(&service.held("alice")), Outcome::Accepted);
+}
+
+#[test]
+fn a_new_key_loses_nobody() {
+    let mut service = Service::new();
+    let old = service.sealed("alice");
+    let both = keys().and(2, &[0x22; 32]).unwrap();
+    service.server = server().sealed(both.clone().current(2).unwrap());
+    assert_eq!(service.reconnect("alice"), (Outcome::Accepted, Settled::LoggedIn), "and brings one under the new key");
+    let new = service.held("alice");
+    service.server = server().sealed(both.current(2).unwrap().without(1));
+    assert_eq!(service.try_this(&new), Outcome::Accepted);
+    assert_eq!(service.try_this(&old), Outcome::Stale, "the old key is gone");
+    // A node that does not seal any more still opens nothing.
+    service.server = server();
+    assert_eq!(service.try_this(&new), Outcome::Stale);
+}
+
+#[test]
+fn nodes_need_the_keys_and_one_row() {
+    let mut service = Service::new();
+    let sealed = service.sealed("alice");
+    let lookup = service.connection(&Tls::full()).account_lookup("alice");
+    let state = service.store.lookup(&lookup, service.now).unwrap().account.expect("the account's row");
+    // Another node, another store: nothing but that row.
+    service.store = MemoryStore::default();
+    assert_eq!(service.try_this(&sealed), Outcome::Stale, "without the row nothing opens");
+    let login = lookup.login.unwrap();
+    let (identity, secret) = ("alice".into(), state.secret.clone());
+    let row = fast_reauth::store::NewSecret { login, identity, secret, until: later(40 * DAY) };
+    service.commit(&Commit::Secret(row));
+    assert_eq!(service.try_this(&sealed), Outcome::Accepted);
+}
+
+#[test]
+fn revoked_by_client_by_account_and_everywhere_else() {
+    for which in 0..5 {
+        let mut service = Service::new();
+        let sealed = service.sealed("alice");
+        let phone = service.store.devices("alice", None, service.now).unwrap()[0].id;
+        let (laptop, bob) = (DeviceId::new([9; 8]), service.sealed("bob"));
+        service.now = later(10);
+        let expected = match which {
+            0 => {
+                service.store.revoke("alice", Revoke::Device(phone), service.now).unwrap();
+                Outcome::Revoked
+            }
+            1 => {
+                service.store.revoke("alice", Revoke::AllBut(laptop), service.now).unwrap();
+                Outcome::Revoked
+            }
+            2 => {
+                service.store.revoke("alice", Revoke::AllBut(phone), service.now).unwrap();
+                Outcome::Accepted
+            }
+            3 => {
+                service.store.revoke("alice", Revoke::All, service.now).unwrap();
+                Outcome::Stale
+            }
+            _ => {
+                service.store.revoke_everyone(service.now).unwrap();
+                assert_eq!(service.try_this(&bob), Outcome::Stale);
+                Outcome::Stale
+            }
+        };
+        assert_eq!(service.try_this(&sealed), expected, "{which}");
+        if which < 4 {
+            assert_eq!(service.try_this(&bob), Outcome::Accepted, "{which}: another account");
+        }
+        // It lasts, whatever else is forgotten.
+        service.now = later(20 * DAY);
+        service.store.sweep(service.now);
+        if expected != Outcome::Accepted {
+            assert_ne!(service.try_this(&sealed), Outcome::Accepted, "{which}");
+        }
+        // And a login after it starts anew.
+        let again = service.sealed("alice");
+        assert_eq!(service.try_this(&again), Outcome::Accepted, "{which}");
+        assert_eq!(service.try_this(&sealed) == Outcome::Accepted, expected == Outcome::Accepted, "{which}");
+    }
+}
+
+#[test]
+fn any_octet_altered() {
+    let service = Service::new();
+    let sealed = service.sealed("alice");
+    let message = iky::Client::start(&sealed, &Tls::full().client(), None, None).unwrap().message;
+    let len = octets(&String::from_utf8(message).unwrap()).len();
+    for at in 0..len {
+        let outcome = service.try_altered(&sealed, |message| {
+            let mut altered = octets(&message);
+            altered[at] ^= 1;
+            message.replace(sealed_text(&message), &STANDARD.encode(altered))
+        });
+        assert_eq!(outcome, Outcome::Stale, "octet {at}");
+    }
+    for cut in [1, len - 21, len - 20, len] {
+        let outcome = service.try_altered(&sealed, |message| {
+            let octets = octets(&message);
+            let rest = STANDARD.encode(&octets[..octets.len() - cut]);
+            message.replace(sealed_text(&message), &rest)
+        });
+        assert!(matches!(outcome, Outcome::Stale | Outcome::Malformed), "cut by {cut}: {outcome:?}");
+    }
+}
+
+#[test]
+fn it_is_for_its_login_its_scope_and_its_mechanism() {
+    let service = Service::new();
+    let (alice, bob) = (service.sealed("alice"), service.sealed("bob"));
+    let swapped = |from: &ClientAssertion, name: &str| {
+        let message = iky::Client::start(from, &Tls::full().client(), None, None).unwrap().message;
+        let text = sealed_text(std::str::from_utf8(&message).unwrap()).to_owned();
+        let name = name.to_owned();
+        move |message: String| message.replace(sealed_text(&message), &text).replace("a=bob", &format!("a={name}"))
+    };
+    assert_eq!(service.try_altered(&bob, swapped(&alice, "bob")), Outcome::Stale, "alice's under bob's name");
+    assert_eq!(service.try_altered(&bob, swapped(&alice, "alice")), Outcome::BadProof, "alice's without her key");
+    assert_eq!(service.try_altered(&bob, |message| message.replace("a=bob", "a=alice")), Outcome::Stale);
+    assert_eq!(service.try_altered(&bob, |message| message.replace("a=bob,", ",")), Outcome::Malformed);
+
+    // Another mechanism with the same hash, another service.
+    let both = Service::with(server_with(&[Pin::SHA_256_EXPR, Pin::ED25519_EXPR]).sealed(keys()));
+    let sealed = both.sealed("alice");
+    let tls = Tls::full();
+    assert_eq!(sealed.pin(), Pin::ED25519_EXPR, "the client prefers it");
+    let message = iky::Client::start(&sealed, &tls.client(), None, None).unwrap().message;
+    let text = String::from_utf8(message).unwrap();
+    let proof = text.rsplit_once(",p=").unwrap().1;
+    let shorter = text.replace(proof, &STANDARD.encode([7; 32]));
+    assert_eq!(both.judge(&tls, Pin::SHA_256_EXPR, shorter.as_bytes()).outcome, Outcome::Stale);
+    let mut service = service;
+    service.server = Server::new(fast_reauth::assertion::Service::SMTP, [name()], FULL).unwrap().sealed(keys());
+    assert_eq!(service.try_this(&alice), Outcome::Stale, "another service");
+}
+
+#[test]
+fn what_can_be_replayed_is_not_sealed() {
+    use fast_reauth::assertion::LineageRule;
+    let mut policy = Policy::default();
+    policy.lineage = LineageRule::Never;
+    let service = Service::with(server_with(&[Pin::SHA_256_NONE]).policy(policy).sealed(keys()));
+    service.full_login("alice");
+    assert_eq!(service.reconnect("alice"), (Outcome::Accepted, Settled::LoggedIn));
+    assert!(service.client.assertions(&account("alice")).iter().all(|held| !held.is_sealed()));
+}
+
+#[test]
+fn a_server_without_random_octets_or_keys_stores_as_ever() {
+    let service = Service::new();
+    service.full_login("alice");
+    let tls = Tls::full();
+    let mut client = service.client.connect(&account("alice"), tls.client()).offered([EXPR]);
+    let Plan::Known(attempt) = client.plan(service.now) else { panic!("known") };
+    let connection = Connection::new(&service.server, tls.server());
+    let verdict = connection.iky(Pin::SHA_256_EXPR, attempt.message()).run(&service.store, service.now);
+    assert_eq!(client.settle(attempt, verdict.outcome, verdict.message.as_deref(), service.now), Settled::LoggedIn);
+    assert!(service.client.assertions(&account("alice")).iter().all(|held| !held.is_sealed()));
+}
+
+#[test]
+fn granted_and_sealed() {
+    let service = Service::new();
+    let (tls, full, seed) = (Tls::full(), bound("alice"), fresh());
+    let mut connection = service.connection(&tls);
+    let login = Login { full: &full, identity: "alice@example.com", device: DeviceId::new(fresh()), now: service.now };
+    let lookup = connection.account_lookup("alice");
+    let account_state = service.store.lookup(&lookup, service.now).unwrap().account;
+    let pin = Pin::SHA_256_EXPR;
+    let (logged_in, sealed) = connection.logged_in_granting_sealed(login, pin, &seed, account_state.as_deref());
+    service.commit(&logged_in.commit);
+    assert_eq!(service.store.len().0, 0, "nothing is stored but the row");
+    let offered = service.connection(&tls).mechanisms(service.now);
+    let mut client = service.client.connect(&account("alice"), tls.client()).offered(offered);
+    client.logged_in_granted_sealed(&full, pin, &seed, sealed.as_deref(), service.now).unwrap();
+    let held = service.held("alice");
+    assert_eq!(service.try_this(&held), Outcome::Accepted);
+    let read = ClientAssertion::from_bytes(&held.to_bytes()).unwrap();
+    assert_eq!(service.try_this(&read), Outcome::Accepted, "it survives a restart of the client");
+    // The identity is the server's own name for the account.
+    let tls = Tls::full();
+    let message = iky::Client::start(&held, &tls.client(), None, None).unwrap().message;
+    assert_eq!(service.judge(&tls, pin, &message).recognised.unwrap().identity(), "alice@example.com");
+}
+
+#[test]
+fn a_secret_is_never_replaced_by_a_second_one() {
+    let service = Service::new();
+    let first = service.sealed("alice");
+    let second = service.sealed("alice");
+    assert_eq!(service.try_this(&first), Outcome::Accepted);
+    assert_eq!(service.try_this(&second), Outcome::Accepted);
+    let login = service.connection(&Tls::full()).account_lookup("alice").login.unwrap();
+    let secret = fast_reauth::assertion::AccountSecret::new([1; 16]);
+    let other = fast_reauth::store::NewSecret { login, identity: "alice".into(), secret, until: later(DAY) };
+    assert_eq!(service.store.commit(&Commit::Secret(other), service.now), Ok(Committed::WithoutSuccessor));
+    assert_eq!(service.try_this(&first), Outcome::Accepted);
+}
