@@ -270,6 +270,9 @@ impl<'s> Connection<'s> {
     /// It may be stored after the reply. `None` where TLS sessions don't matter.
     pub fn recognised(&mut self, client: &Recognised, now: Timestamp) -> Option<Commit> {
         self.successes = self.successes.saturating_add(1);
+        if client.leaves {
+            return None;
+        }
         let lineage = self.lineage(client, now);
         self.link(lineage).map(|link| Commit::Link(Link { sealed: client.sealed, ..link }))
     }
@@ -364,6 +367,7 @@ impl<'s> Connection<'s> {
             full_login: login.now,
             strength,
             sealed: false,
+            leaves: false,
         };
         let lineage = self.lineage(&client, login.now);
         let (records, unknown) = match records {

@@ -149,6 +149,7 @@ pub struct Recognised {
     pub(super) full_login: Timestamp,
     pub(super) strength: Origin,
     pub(super) sealed: bool,
+    pub(super) leaves: bool,
 }
 
 impl Recognised {

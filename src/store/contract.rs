@@ -70,7 +70,7 @@ pub enum Commit {
 pub struct Remember {
     /// One for each mechanism and scope; empty where policy or channel allow none.
     pub records: Vec<Record>,
-    /// A new token of the client, which replaces one that waits; see [`StoredTokens::following`](super::StoredTokens::following).
+    /// A new token of the client, which takes the place of all that it had; see [`StoredTokens::following`](super::StoredTokens::following).
     pub token: Option<Box<TokenRecord>>,
     /// This connection, for those that resume it.
     pub link: Option<Link>,
@@ -205,7 +205,8 @@ pub enum Revoke {
 ///   [`Remember`] of a login that came before a revocation of the account is [`Committed::Gone`].
 /// - **Secrets.** An account's secret is there for as long as a revocation of any of its clients has to be remembered. When the one is
 ///   lost, so is the other: what was sealed with the secret is then refused, revoked or not.
-/// - **Again.** A commit whose outcome was unknown may be made again: what is there already is not added twice.
+/// - **Again.** A commit whose outcome was unknown may be made again: what is there already is not added twice. Only a counter or a
+///   count that it marked is then one that was used before.
 /// - **No change by failure.** A commit that does not answer [`Committed::Done`] or [`Committed::WithoutSuccessor`] changed nothing.
 /// - **Bounds.** It never grows beyond its configured size, and never forgets a used record of one account because of what
 ///   another does.

@@ -33,33 +33,15 @@ impl StoredTokens {
         (self.current, self.new)
     }
 
-    /// The client of `before` logged in fully once more, and got the new token that this is.
-    ///
-    /// What it had goes on until the new one is used: the token in use, or else the one that waited, which a parallel connection
-    /// may have got.
+    /// The client of `before` logged in fully once more, and got the new token that this is: it takes the place of all that it had. So
+    /// what was issued to an earlier login never outlives a revocation of that login.
     #[must_use]
-    pub fn following(mut self, before: Self, now: Timestamp) -> Self {
-        let same = |slot: &Option<TokenSlot>| match (slot, &self.record.new) {
-            (Some(old), Some(new)) => old.salt == new.salt,
-            _ => false,
-        };
-        let usable = !before.record.revoked
-            && before.record.identity == self.record.identity
-            && before.record.authcid == self.record.authcid
-            && before.record.scope == self.record.scope;
-        // The same commit, made again.
-        if usable && (same(&before.record.new) || same(&before.record.current)) {
-            return Self { record: TokenRecord { device: self.record.device, ..before.record }, ..before };
-        }
-        if usable {
-            let live = |slot: &TokenSlot| now < slot.expires;
-            (self.record.current, self.current) = match (before.record.current, before.record.new) {
-                (Some(slot), _) if live(&slot) => (Some(slot), before.current),
-                (_, Some(slot)) if live(&slot) => (Some(slot), before.new),
-                _ => (None, Window::default()),
-            };
-        }
-        self
+    pub fn following(self, before: Self) -> Self {
+        let slots = [&before.record.current, &before.record.new];
+        let again =
+            slots.into_iter().flatten().any(|old| self.record.new.as_ref().is_some_and(|new| new.salt == old.salt));
+        // The same commit, made again, undoes nothing that came of it.
+        if again { before } else { self }
     }
 
     /// The use of a token, as a whole or not at all.
@@ -83,8 +65,13 @@ impl StoredTokens {
         if change.invalidate {
             (self.record.current, self.record.new) = (None, None);
         }
+        // What ends earlier than a token that is used ends with its use (XEP-0484 section 3.5).
+        let ends = self.record.current.as_ref().map(|used| used.expires);
+        self.record.new = self.record.new.take().filter(|new| ends.is_none_or(|ends| ends <= new.expires));
         match &change.issue {
             None => Committed::Done,
+            // The same commit, made again.
+            Some(slot) if self.record.new.as_ref().is_some_and(|new| new.salt == slot.salt) => Committed::Done,
             Some(slot) if self.has_waiting(slot.mechanism, now) => Committed::WithoutSuccessor,
             Some(slot) => {
                 (self.record.new, self.new) = (Some(slot.as_ref().clone()), Window::default());

@@ -117,7 +117,7 @@ fn a_new_token_that_the_server_lost_costs_nothing_either() {
 }
 
 #[test]
-fn a_server_that_shows_nothing_is_left_and_the_token_kept() {
+fn a_server_that_shows_nothing_is_left_and_asked_in_another_way_next_time() {
     let (fleet, phone) = (Fleet::new(), Phone::new());
     phone.log_in(&fleet, &Tls::full());
     for responder in [None, Some(&b""[..]), Some(&[7; 32]), Some(b"short")] {
@@ -127,9 +127,78 @@ fn a_server_that_shows_nothing_is_left_and_the_token_kept() {
         let settled = connection.settle(attempt, Outcome::Accepted, responder, fleet.now);
         assert_eq!(settled, Settled::Failed(NextStep::Abandon));
         assert!(matches!(connection.plan(fleet.now), Plan::Abandon));
+        // The next connection does not run into the same: a full login is the way out.
+        assert!(matches!(phone.connect(&Tls::full()).plan(fleet.now), Plan::FullLogin));
+        let stored = phone.accounts.tokens(&phone.account)[0].to_bytes();
+        assert!(matches!(ClientToken::from_bytes(&stored), Ok(read) if read.to_bytes() == stored));
+        phone.log_in(&fleet, &Tls::full());
+        assert_eq!(phone.reconnect(&fleet, &Tls::full()).1, Settled::LoggedIn);
     }
-    assert_eq!(phone.accounts.tokens(&phone.account).len(), 1);
+    // On a session without certificate it may have been anybody.
+    let before = Tls::full();
+    let tls = Tls::resuming(&before);
+    let mut connection = phone.connect(&tls);
+    let Plan::Known(attempt) = connection.plan(fleet.now) else { panic!("a token to use") };
+    assert_eq!(connection.settle(attempt, Outcome::Accepted, None, fleet.now), Settled::Failed(NextStep::Abandon));
     assert_eq!(phone.reconnect(&fleet, &Tls::full()).1, Settled::LoggedIn);
+}
+
+#[test]
+fn tokens_that_are_of_no_use() {
+    let (mut fleet, phone) = (Fleet::new(), Phone::new());
+    phone.log_in(&fleet, &Tls::full());
+    let token = phone.accounts.tokens(&phone.account)[0].clone();
+    // Of another service, put back under this account.
+    let elsewhere = Phone {
+        account: Account::new(Scope { service: Service::IMAP, ..token.scope().clone() }, "alice"),
+        ..Phone::new()
+    };
+    elsewhere.accounts.restore_token(&elsewhere.account, token);
+    assert!(matches!(elsewhere.connect(&Tls::full()).plan(fleet.now), Plan::FullLogin));
+    // On a resumed session that lists nothing the client is known by, no password.
+    let before = Tls::full();
+    let resumed = Tls::resuming(&before);
+    let mut connection = phone.connect(&resumed).fast([]);
+    assert!(matches!(connection.plan(fleet.now), Plan::FullHandshake));
+    // Expired.
+    drop(connection);
+    let phone = Phone::new();
+    phone.log_in(&fleet, &Tls::full());
+    fleet.now = later(31 * DAY);
+    assert!(matches!(phone.connect(&Tls::full()).plan(fleet.now), Plan::FullLogin));
+}
+
+#[test]
+fn at_most_two_are_kept_and_one_that_worked_ends_those_before() {
+    let (fleet, phone) = (Fleet::new(), Phone::new());
+    phone.log_in(&fleet, &Tls::full());
+    let first = phone.accounts.tokens(&phone.account)[0].clone();
+    let tls = Tls::full();
+    let mut connection = phone.connect(&tls);
+    let Plan::Known(attempt) = connection.plan(fleet.now) else { panic!("a token to use") };
+    let verdict = fleet.judge(mechanism(attempt.mechanism()), attempt.message(), PHONE, &tls, |request| request);
+    assert_eq!(connection.settle(attempt, verdict.outcome, verdict.message.as_deref(), fleet.now), Settled::LoggedIn);
+    for text in ["one", "two", "three"] {
+        connection.token_rotated(text, later(30 * DAY), fleet.now).unwrap();
+    }
+    let held = phone.accounts.tokens(&phone.account);
+    assert_eq!(held.iter().map(|held| held.token().expose()).collect::<Vec<_>>(), [first.token().expose(), "three"]);
+    // The newest works.
+    let tls = Tls::full();
+    let mut connection = phone.connect(&tls);
+    let Plan::Known(attempt) = connection.plan(fleet.now) else { panic!("the newest token") };
+    let start = ht::Client::start(&held[1], &tls.client(), &Pairs::none()).unwrap();
+    assert_eq!(attempt.message(), start.message);
+    let hash = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"three");
+    let said = [b"Responder", tls.client().tls_exporter().unwrap()].concat();
+    let answer = ring::hmac::sign(&hash, &said);
+    let answer = match held[1].mechanism().version() {
+        fast_reauth::assertion::HtVersion::Ht2 => [b"\0\0", answer.as_ref()].concat(),
+        fast_reauth::assertion::HtVersion::Ht => answer.as_ref().to_vec(),
+    };
+    assert_eq!(connection.settle(attempt, Outcome::Accepted, Some(&answer), fleet.now), Settled::LoggedIn);
+    let held = phone.accounts.tokens(&phone.account);
+    assert_eq!(held.iter().map(|held| held.token().expose()).collect::<Vec<_>>(), ["three"]);
 }
 
 #[test]
@@ -202,6 +271,11 @@ fn it_survives_a_restart_as_octets() {
         assert!(ClientToken::from_bytes(&stored[..len]).is_err());
     }
     assert_eq!(ClientToken::from_bytes(&[&stored[..], b"x"].concat()), Err(InvalidAssertion::Damaged));
+    let text = String::from_utf8_lossy(&stored).into_owned();
+    let at = text.find("HT2-SHA-256-EXPR").expect("its mechanism");
+    let mut other = stored.to_vec();
+    other[at] = b'h';
+    assert_eq!(ClientToken::from_bytes(&other), Err(InvalidAssertion::Damaged), "one spelling");
     let mut other = stored.to_vec();
     other[8] = 2;
     assert_eq!(ClientToken::from_bytes(&other), Err(InvalidAssertion::Version(2)));

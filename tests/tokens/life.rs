@@ -114,18 +114,129 @@ fn a_rotation_in_a_race_gives_one_token() {
 }
 
 #[test]
-fn another_full_login_leaves_the_token_in_use_alone_until_the_new_one_is_used() {
-    let fleet = Fleet::new();
-    let (used, _) = fleet.log_in("alice", PHONE, EXPR, &Tls::full());
-    assert!(fleet.accepts(&used, PHONE));
+fn another_full_login_takes_the_place_of_all_that_the_installation_had() {
+    // Else a token that was stolen from it would outlive the revocation of the login that it was issued to.
+    let mut fleet = Fleet::new();
+    let (stolen, _) = fleet.log_in("alice", PHONE, EXPR, &Tls::full());
+    assert!(fleet.accepts(&stolen, PHONE));
+    fleet.now = later(DAY);
     let (new, device) = fleet.log_in("alice", PHONE, EXPR, &Tls::full());
-    assert!(fleet.accepts(&used, PHONE), "a parallel connection may be using it");
+    assert!(!fleet.accepts(&stolen, PHONE));
+    fleet.store.revoke("alice", Revoke::AllBut(device), fleet.now).unwrap();
+    assert!(!fleet.accepts(&stolen, PHONE));
     assert_eq!(fleet.try_token(&new, PHONE, &Tls::full()).recognised.unwrap().device(), device);
-    assert!(!fleet.accepts(&used, PHONE));
-    // Two full logins at once, neither token used yet: whichever reply came last, it works.
-    let (one, _) = fleet.log_in("bob", PHONE, EXPR, &Tls::full());
-    let (two, _) = fleet.log_in("bob", PHONE, EXPR, &Tls::full());
-    assert!(fleet.accepts(&one, PHONE) && fleet.accepts(&two, PHONE));
+}
+
+#[test]
+fn a_commit_made_again_undoes_nothing() {
+    let fleet = Fleet::new();
+    let (tls, full) = (Tls::full(), bound("alice"));
+    let request = TokenRequest { mechanism: EXPR, authcid: "alice", client: PHONE, random: fresh() };
+    let login = Login { full: &full, identity: "alice", device: DeviceId::new(fresh()), now: fleet.now };
+    let (logged_in, issued) = fleet.connection(&tls).logged_in_with_token(login, &tls.exporter(), &request);
+    let token = kept(&issued.unwrap(), "alice", &tls, fleet.now);
+    assert_eq!(fleet.store.commit(&logged_in.commit, fleet.now), Ok(Committed::Done));
+    assert!(fleet.accepts(&token, PHONE));
+    let before = fleet.fingerprint();
+    assert_eq!(fleet.store.commit(&logged_in.commit, fleet.now), Ok(Committed::Done));
+    assert_eq!(before, fleet.fingerprint(), "the token stays the current one");
+    assert!(fleet.accepts(&token, PHONE));
+}
+
+#[test]
+fn a_login_under_way_with_a_token_that_ended_meanwhile() {
+    let mut fleet = Fleet::new();
+    let (old, _) = fleet.log_in("alice", PHONE, NONE, &Tls::full());
+    fleet.now = later(25 * DAY);
+    let issued = fleet.try_token(&old, PHONE, &Tls::full()).token.expect("a rotation");
+    let new = old.rotated(issued.token.expose(), issued.expires, &Policy::default(), fleet.now).unwrap();
+    let tls = Tls::full();
+    let start = ht::Client::start(&old, &tls.client(), &Pairs::none()).unwrap();
+    let connection = fleet.connection(&tls);
+    let request = Request::new(NONE, &start.message, PHONE, fresh()).count(Some(7));
+    let fast_reauth::mechanism::Received::Lookup(pending) = connection.ht(request) else { panic!("a lookup") };
+    let found = fleet.store.lookup(pending.lookup(), fleet.now);
+    let fast_reauth::mechanism::Step::Commit(pending) = pending.found(found, fleet.now) else { panic!("a commit") };
+    assert!(fleet.accepts(&new, PHONE));
+    let committed = fleet.store.commit(pending.commit(), fleet.now);
+    assert_eq!(committed, Ok(Committed::Gone));
+    assert_eq!(pending.committed(committed).outcome, Outcome::Stale);
+}
+
+#[test]
+fn what_ends_earlier_ends_with_the_use_of_what_ends_later() {
+    // XEP-0484 section 3.5. The policy became shorter between the two.
+    let mut fleet = Fleet::new();
+    let (token, _) = fleet.log_in("alice", PHONE, EXPR, &Tls::full());
+    assert!(fleet.accepts(&token, PHONE));
+    let mut shorter = Policy::default();
+    shorter.lifetime = core::time::Duration::from_secs(DAY);
+    fleet.server = super::server().policy(shorter);
+    let issued = fleet.try_with(&token, PHONE, &Tls::full(), |request| request.wants(Some(EXPR))).token.unwrap();
+    let waiting = token.rotated(issued.token.expose(), issued.expires, &Policy::default(), fleet.now).unwrap();
+    let again =
+        fleet.try_with(&token, PHONE, &Tls::full(), |request| request.wants(Some(mechanism("HT-SHA-512-EXPR"))));
+    assert!(again.token.is_some());
+    assert!(!fleet.accepts(&waiting, PHONE));
+}
+
+#[test]
+fn nothing_bound_comes_of_what_is_not() {
+    let fleet = Fleet::new();
+    for replayable in [NONE, ENDP] {
+        let (token, _) = fleet.log_in("alice", PHONE, replayable, &Tls::full());
+        let verdict = fleet.try_with(&token, PHONE, &Tls::full(), |request| request.wants(Some(EXPR)));
+        assert_eq!((verdict.outcome, verdict.token), (Outcome::Accepted, None), "a relayed proof is not upgraded");
+        assert!(fleet.accepts(&token, PHONE));
+    }
+}
+
+#[test]
+fn what_is_not_listed_is_not_had_by_asking() {
+    let mut fleet = Fleet::new();
+    let (token, _) = fleet.log_in("alice", PHONE, EXPR, &Tls::full());
+    fleet.now = later(25 * DAY);
+    let verdict = fleet.try_with(&token, PHONE, &Tls::full(), |request| request.wants(Some(UNIQ)));
+    assert_eq!(
+        (verdict.outcome, verdict.token),
+        (Outcome::Accepted, None),
+        "nor another one, which it would take for that"
+    );
+}
+
+#[test]
+fn no_rotation_over_a_channel_that_gets_no_token() {
+    let mut fleet = Fleet::new();
+    let (token, _) = fleet.log_in("alice", PHONE, UNIQ, &tls12());
+    fleet.now = later(25 * DAY);
+    let in_tickets = Tls { tickets: fast_reauth::channel::Tickets::Stateless, ..tls12() };
+    let verdict = fleet.try_token(&token, PHONE, &in_tickets);
+    assert_eq!((verdict.outcome, verdict.token), (Outcome::Accepted, None));
+    assert!(fleet.try_token(&token, PHONE, &tls12()).token.is_some());
+}
+
+#[test]
+fn a_client_that_logs_out_leaves_no_session() {
+    let fleet = Fleet::new();
+    let (token, _) = fleet.log_in("alice", PHONE, EXPR, &Tls::full());
+    for (invalidate, link) in [(false, true), (true, false)] {
+        let tls = Tls::full();
+        let client = fleet.try_with(&token, PHONE, &tls, |request| request.invalidate(invalidate)).recognised.unwrap();
+        assert_eq!(fleet.connection(&tls).recognised(&client, fleet.now).is_some(), link);
+    }
+}
+
+#[test]
+fn service_keys_have_their_own_ids() {
+    use fast_reauth::assertion::InvalidKeys;
+    assert_eq!(keys().and(1, &[2; 32]), Err(InvalidKeys::SameId));
+    let mut many = keys();
+    for id in 2..=16 {
+        many = many.and(id, &[2; 32]).unwrap();
+    }
+    assert_eq!(many.clone().and(17, &[2; 32]), Err(InvalidKeys::TooMany));
+    assert!(many.clone().current(17).is_none());
+    assert_eq!(many.current(16).unwrap().without(16).current_id(), 16, "the current one stays");
 }
 
 #[test]
@@ -166,10 +277,10 @@ fn a_client_that_logs_out_ends_all_its_tokens() {
 #[test]
 fn a_client_may_ask_for_another_mechanism() {
     let fleet = Fleet::new();
-    let (token, _) = fleet.log_in("alice", PHONE, NONE, &Tls::full());
-    let verdict = fleet.try_with(&token, PHONE, &Tls::full(), |request| request.wants(Some(EXPR)));
+    let (token, _) = fleet.log_in("alice", PHONE, EXPR, &Tls::full());
+    let verdict = fleet.try_with(&token, PHONE, &Tls::full(), |request| request.wants(Some(NONE)));
     let issued = verdict.token.expect("the token that it asked for");
-    assert_eq!(issued.mechanism, EXPR);
+    assert_eq!(issued.mechanism, NONE);
     let next = kept(&issued, "alice", &Tls::full(), fleet.now);
     assert!(fleet.accepts(&next, PHONE));
     assert!(!fleet.accepts(&token, PHONE));

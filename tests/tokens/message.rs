@@ -154,3 +154,13 @@ fn ht_has_no_pairs() {
     let start = ht::Client::start(&token, &Tls::full().client(), &pairs);
     assert_eq!(start.err(), Some(ht::CannotStart::NoPairs));
 }
+
+#[test]
+fn an_answer_in_pairs_is_left_out_of_ht() {
+    let (fleet, tls) = (Fleet::new(), Tls::full());
+    let (token, _) = fleet.log_in("alice", PHONE, EXPR, &tls);
+    let start = ht::Client::start(&token, &tls.client(), &Pairs::none()).unwrap();
+    let answer = Pairs::new([("n", "42")]).unwrap();
+    let verdict = fleet.judge(EXPR, &start.message, PHONE, &tls, |it| it.answering(answer.clone()));
+    assert!(start.state.finish(verdict.message.as_deref(), true).is_ok());
+}

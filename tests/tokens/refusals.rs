@@ -143,6 +143,7 @@ fn tls_unique_on_tls_1_3() {
     let message = ht::Client::start(&token, &tls12().client(), &Pairs::none()).unwrap().message;
     let verdict = fleet.judge(UNIQ, &message, PHONE, &tls13, |request| request);
     assert_eq!(verdict.outcome, Outcome::BindingMismatch);
+    assert_eq!(tls12().client().unique(&[1; 11]).tls_unique(), None, "shorter than any");
     // Nor without the extended master secret, where two connections can have one tls-unique.
     let shared = Tls { version12: Some(false), ..tls12() };
     assert_eq!(fleet.judge(UNIQ, &message, PHONE, &shared, |request| request).outcome, Outcome::BindingMismatch);

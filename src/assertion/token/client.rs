@@ -24,6 +24,8 @@ pub struct ClientToken {
     pub(crate) full_login: Timestamp,
     pub(crate) expires: Timestamp,
     pub(crate) count: u64,
+    /// A server that showed its certificate did not show that it knows the token.
+    pub(crate) doubted: bool,
 }
 
 /// Why a token is not kept.
@@ -74,6 +76,7 @@ impl ClientToken {
             full_login: now,
             expires: expires.min(own),
             count: 0,
+            doubted: false,
         })
     }
 
@@ -135,7 +138,7 @@ impl ClientToken {
         out.lp(self.scope.server_name.as_str().as_bytes());
         out.lp(self.authcid.as_bytes());
         out.lp(self.token.as_octets());
-        out.absorb(&[serial::origin_octet(self.origin)]);
+        out.absorb(&[serial::origin_octet(self.origin), u8::from(self.doubted)]);
         for number in [self.full_login.as_secs(), self.expires.as_secs(), self.count] {
             out.absorb(&number.to_be_bytes());
         }
@@ -164,12 +167,25 @@ impl ClientToken {
         }
         let token = Token::new(serial::read_str(input)?).ok()?;
         let origin = serial::read_origin(input)?;
+        let (&doubted, after) = input.split_first()?;
+        let doubted = [false, true].into_iter().find(|&flag| u8::from(flag) == doubted)?;
+        *input = after;
         let full_login = Timestamp::from_secs(serial::read_u64(input)?);
         let expires = Timestamp::from_secs(serial::read_u64(input)?);
         let count = serial::read_u64(input)?;
         let scope = Scope { service, server_name };
         let authcid = authcid.into();
-        rest.is_empty().then_some(Self { token, mechanism, scope, authcid, origin, full_login, expires, count })
+        rest.is_empty().then_some(Self {
+            token,
+            mechanism,
+            scope,
+            authcid,
+            origin,
+            full_login,
+            expires,
+            count,
+            doubted,
+        })
     }
 }
 

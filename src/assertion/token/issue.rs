@@ -16,7 +16,8 @@ pub struct TokenRequest<'a> {
     pub mechanism: HtMechanism,
     /// The name that the client will authenticate under: the authcid of its full login, 1 to 255 octets.
     ///
-    /// HT carries no authzid. A login that acts as somebody else gets no token.
+    /// HT carries no authzid: ask for no token where the client acts as somebody else. A service has each authcid once under a server
+    /// name; a host with several domains under one name takes the bare JID here and in messages.
     pub authcid: &'a str,
     /// Which installation of the client it is: the `id` of SASL2's `<user-agent/>`, 1 to 255 octets.
     pub client: &'a str,

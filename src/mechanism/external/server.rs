@@ -159,6 +159,7 @@ impl AwaitLineage<'_> {
                     full_login: lineage.full_login,
                     strength: lineage.strength,
                     sealed: false,
+                    leaves: false,
                 }),
                 ..Verdict::of(Outcome::Accepted)
             },

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::Pairs;
 use super::message::{InitiatorMessage, ResponderMessage, initiator_hash, responder_hash};
 use crate::assertion::{
-    HtMechanism, Issued, LoginId, Origin, Salt, Token, TokenId, TokenRecord, TokenSlot, token_stand_in, token_text,
-    valid_login_name,
+    HtMechanism, HtVersion, Issued, LoginId, Origin, Salt, Token, TokenId, TokenRecord, TokenSlot, token_stand_in,
+    token_text, valid_login_name,
 };
 use crate::crypto::{Redacted, constant_time_eq};
 use crate::mechanism::exchange::{AwaitRecordOf, PendingOf, Recognised};
@@ -45,14 +45,16 @@ impl<'m> Request<'m> {
         self
     }
 
-    /// `invalidate` of `<fast/>`: the client logs out, and all its tokens end.
+    /// `invalidate` of `<fast/>`: all tokens of the client end, and no TLS session goes on from this connection. What else it is known by does
+    /// not end: for a client that logs out for good there is [`Revoke::Device`](crate::store::Revoke::Device).
     #[must_use]
     pub fn invalidate(mut self, invalidate: bool) -> Self {
         self.invalidate = invalidate;
         self
     }
 
-    /// `<request-token/>`: the client asks for another token, for this mechanism.
+    /// `<request-token/>`: the client asks for another token, for this mechanism. A mechanism without a binding to the connection gets none
+    /// with one: that takes a full login.
     #[must_use]
     pub fn wants(mut self, mechanism: Option<HtMechanism>) -> Self {
         self.wants = mechanism;
@@ -171,7 +173,8 @@ impl AwaitTokens<'_> {
     fn accept(self, record: &Arc<TokenRecord>, slot: &TokenSlot, token: &Token, now: Timestamp) -> Step {
         let request = &self.request;
         let is_new = record.new.as_ref().is_some_and(|new| new.salt == slot.salt);
-        let (issue, issued) = self.rotation(record, slot, is_new, now);
+        let (issue, issued) =
+            self.rotation(record, slot, is_new, now).map_or((None, None), |(slot, told)| (slot, Some(told)));
         let change = TokenUse {
             token: self.id,
             salt: slot.salt,
@@ -180,10 +183,14 @@ impl AwaitTokens<'_> {
             invalidate: request.invalidate,
             issue: issue.map(Box::new),
         };
-        let answer = responder_hash(request.mechanism, token, self.binding(), &request.answer);
+        let pairs = match request.mechanism.version() {
+            HtVersion::Ht => Pairs::none(),
+            HtVersion::Ht2 => request.answer.clone(),
+        };
+        let answer = responder_hash(request.mechanism, token, self.binding(), &pairs);
         let accepted = Verdict {
             outcome: Outcome::Accepted,
-            message: Some(ResponderMessage::success(request.mechanism, &request.answer, &answer)),
+            message: Some(ResponderMessage::success(request.mechanism, &pairs, &answer)),
             recognised: Some(self.recognised(record, slot)),
             token: issued,
             pairs: self.message.pairs,
@@ -204,29 +211,38 @@ impl AwaitTokens<'_> {
         used: &TokenSlot,
         is_new: bool,
         now: Timestamp,
-    ) -> (Option<TokenSlot>, Option<Issued>) {
+    ) -> Option<(Option<TokenSlot>, Issued)> {
         let (policy, keys) = (&self.connection.server.policy, &self.fast.keys);
         let told = |slot: &TokenSlot| {
             let token = token_text(keys, &self.id, slot)?;
             Some(Issued { token, mechanism: slot.mechanism, expires: slot.expires })
         };
-        let wanted = self.request.wants.filter(|wanted| self.connection.listed_ht().any(|listed| listed == *wanted));
-        let expires = policy.expiry(used.origin, used.full_login, now);
-        let ending = policy.renews(used.origin, used.expires, now) && expires.is_some_and(|at| at > used.expires);
+        let expires = policy.expiry(used.origin, used.full_login, now)?;
+        let ending = policy.renews(used.origin, used.expires, now) && expires > used.expires;
         let due = !self.request.invalidate && (ending || used.key != keys.current_id());
-        let (Some(mechanism), Some(expires)) = (wanted.or(due.then_some(used.mechanism)), expires) else {
-            return (None, None);
+        let mechanism = match self.request.wants {
+            Some(wanted) => self.may_have(wanted).then_some(wanted)?,
+            None => due.then_some(used.mechanism)?,
         };
+        // A token crosses no channel that a full login would get none on.
+        self.connection.facts.keys_are_private().ok()?;
         let waits = |slot: &&TokenSlot| !is_new && slot.mechanism == mechanism && now < slot.expires;
         let waiting = record.new.as_ref().filter(waits).filter(|_| !self.request.invalidate);
         if let Some(issued) = waiting.and_then(told) {
-            return (None, Some(issued));
+            return Some((None, issued));
         }
         let (salt, key, origin, full_login) =
             (Salt::new(self.request.random), keys.current_id(), used.origin, used.full_login);
         let slot = TokenSlot { salt, key, mechanism, origin, full_login, expires };
-        let issued = told(&slot);
-        (Some(slot), issued)
+        let issued = told(&slot)?;
+        Some((Some(slot), issued))
+    }
+
+    /// Whether a client that used its token like this may have one for that mechanism. A message that is bound to no connection may have been
+    /// sent on by a man in the middle, who gets nothing for it that lasts longer or is worth more.
+    fn may_have(&self, wanted: HtMechanism) -> bool {
+        let stronger = self.request.mechanism.is_replayable() && !wanted.is_replayable();
+        !stronger && self.connection.listed_ht().any(|listed| listed == wanted)
     }
 
     fn recognised(&self, record: &TokenRecord, slot: &TokenSlot) -> Recognised {
@@ -240,6 +256,7 @@ impl AwaitTokens<'_> {
             full_login: slot.full_login,
             strength,
             sealed: false,
+            leaves: self.request.invalidate,
         }
     }
 }

@@ -376,6 +376,7 @@ impl AwaitUse {
                 full_login: record.full_login,
                 strength: self.strength,
                 sealed: self.sealed,
+                leaves: false,
             }),
             ..Verdict::of(Outcome::Accepted)
         }

@@ -138,7 +138,7 @@ impl Features {
         if self.grants {
             inline = inline.append(Element::bare("assertion-request", IKY));
         }
-        if let Some(fast) = &self.fast {
+        if let Some(fast) = self.fast.as_ref().filter(|fast| !fast.offer.mechanisms().is_empty()) {
             inline = inline.append(fast.to_element()?);
         }
         Ok(inline.build())

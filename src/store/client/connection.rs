@@ -232,7 +232,7 @@ impl<'a> Connection<'a> {
         let all = self.accounts.known();
         all.get(&self.account).is_some_and(|known| {
             known.assertions.iter().any(|held| now < held.expires())
-                || known.tokens.iter().any(|held| now < held.expires())
+                || known.tokens.iter().any(|held| !held.doubted && now < held.expires())
         })
     }
 

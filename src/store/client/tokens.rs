@@ -73,7 +73,8 @@ impl Connection<'_> {
         let listed = self.fast.as_ref().unwrap_or(fast);
         let spelling = |mechanism: HtMechanism| listed.iter().find_map(|name| mechanism.spelling(name));
         let usable = |held: &&mut ClientToken| {
-            spelling(held.mechanism()).is_some()
+            !held.doubted
+                && spelling(held.mechanism()).is_some()
                 && *held.scope() == self.account.scope
                 && now < held.expires()
                 && held.mechanism().check_channel(&self.facts).is_ok()
@@ -107,6 +108,12 @@ impl Connection<'_> {
                 }
                 let next = refused.next_step(outcome, &self.facts);
                 self.abandoned |= next == NextStep::Abandon;
+                // This connection is over. The next one doesn't depend on what this server can't do, although it has the certificate.
+                if let Some(token) =
+                    at.filter(|_| self.abandoned && !self.facts.is_resumed()).and_then(|at| tokens.get_mut(at))
+                {
+                    token.doubted = true;
+                }
                 let older = tokens.iter().any(|held| !self.tried_token(held));
                 match next {
                     NextStep::FullLogin | NextStep::FullHandshake if older => Settled::Failed(NextStep::TryPredecessor),

@@ -243,7 +243,7 @@ impl Account {
                 let tokens = StoredTokens::new(token.clone());
                 added.token = before.is_none().then_some(*token.id());
                 let tokens = match before {
-                    Some(before) => tokens.following(before, now),
+                    Some(before) => tokens.following(before),
                     None => tokens,
                 };
                 added.removed.tokens.extend(client.tokens.as_ref().map(|tokens| *tokens.record().id()));
