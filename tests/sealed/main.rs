@@ -393,3 +393,19 @@ fn a_secret_is_never_replaced_by_a_second_one() {
     assert_eq!(service.store.commit(&Commit::Secret(other), service.now), Ok(Committed::WithoutSuccessor));
     assert_eq!(service.try_this(&first), Outcome::Accepted);
 }
+
+#[test]
+fn a_sealed_successor_stands_behind_its_renewal() {
+    let signature = STANDARD.encode([7; 32]);
+    let is =
+        |covered: &str| internal::is_responder_message(Pin::SHA_256_EXPR, format!("{covered}v={signature}").as_bytes());
+    assert!(is("x=5,r=1,t=QUJD,"));
+    assert!(is("x=5,r=1,t=QUJD,b=ext,"));
+    let long = STANDARD.encode([7; 384]);
+    assert!(is(&format!("r=1,t={long},")));
+    let longer = STANDARD.encode([7; 387]);
+    for wrong in ["x=5,t=QUJD,", "t=QUJD,r=1,", "r=1,t=,", "r=1,t=QUJ,", "r=1,t=QUJD,t=QUJD,", "r=1,b=ext,t=QUJD,"] {
+        assert!(!is(wrong), "{wrong}");
+    }
+    assert!(!is(&format!("r=1,t={longer},")));
+}
