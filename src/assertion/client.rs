@@ -239,10 +239,10 @@ impl ClientAssertion {
         out.lp(&self.id.0);
         out.lp(&self.family.0);
         out.lp(self.renews.as_ref().map_or(&[][..], |id| &id.0));
-        out.lp(self.sealed.as_deref().unwrap_or_default().as_bytes());
         out.lp(self.client_key.as_ref());
         out.lp(self.server_key.as_ref());
         out.lp(self.offer.as_ref().map_or(&[][..], |offer| &offer.0));
+        out.lp(self.sealed.as_deref().unwrap_or_default().as_bytes());
         out.absorb(&[origin_octet(self.origin)]);
         for number in [self.full_login.as_secs(), self.issued.as_secs(), self.expires.as_secs(), self.counter] {
             out.absorb(&number.to_be_bytes());
@@ -273,10 +273,6 @@ impl ClientAssertion {
             [] => None,
             id => Some(AssertionId(id.try_into().ok()?)),
         };
-        let sealed = match read_str(input)? {
-            "" => None,
-            sealed => Some(Sealed::parse(sealed).map(|_| sealed.into())?),
-        };
         let client_key = Secret::new(read_lp(input)?)?;
         let server_key = Secret::new(read_lp(input)?)?;
         let client_len = if pin.signs() { 32 } else { pin.hash().output_len() };
@@ -286,6 +282,10 @@ impl ClientAssertion {
         let offer = match read_lp(input)? {
             [] => None,
             offer => Some(OfferHash(offer.try_into().ok()?)),
+        };
+        let sealed = match read_str(input)? {
+            "" => None,
+            sealed => Some(Sealed::parse(sealed).map(|_| sealed.into())?),
         };
         let origin = read_origin(input)?;
         let full_login = Timestamp::from_secs(read_u64(input)?);
