@@ -85,20 +85,23 @@ pub struct Use {
     pub assertion: AssertionId,
     /// The counter to mark as used; when it was used before, nothing else is applied either.
     pub counter: Option<u64>,
-    /// It is the first use: the record stops being tentative, those for other mechanisms of the same device and scope go, and so
-    /// does what it succeeds, after the grace.
+    /// It is the first use: the record stops being tentative, those for other mechanisms of the same device and scope go, as do the
+    /// other successors of what it succeeds; that itself goes after the grace.
     pub confirm: bool,
     /// When the predecessor of a successor used for the first time ends.
     pub predecessor_until: Timestamp,
-    /// A successor to add, unless [`MAX_PENDING_SUCCESSORS`] of them already wait.
+    /// A successor to add, unless [`MAX_PENDING_SUCCESSORS`] of them already wait. One that has waited for as long as the grace gives way, the
+    /// oldest first. One that is there already is not added twice, and is [`Committed::Done`].
     pub successor: Option<Box<Record>>,
     /// The assertion ends by this time at the latest, as a sealed one takes its place.
     pub ends: Option<Timestamp>,
-    /// The secret of the account, unless it has one. If it has another one, the outcome is [`Committed::WithoutSuccessor`].
+    /// The secret of the account, unless it has one. If it has another one, the outcome is [`Committed::WithoutSuccessor`], and the assertion
+    /// does not end either.
     pub secret: Option<NewSecret>,
 }
 
-/// A secret for the account of a login. The first one stays, until nothing needs it any more, or the account is revoked as a whole.
+/// A secret for the account of a login. The first one stays, until nothing needs it any more, or the account is revoked as a whole. Where
+/// another one comes with another login of the account, that login finds the account's own from then on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewSecret {
     /// The login.
@@ -190,24 +193,29 @@ pub enum Revoke {
     AllBut(DeviceId),
     /// All, as after a change of password.
     All,
-    /// None, but this one assertion of a client.
+    /// None, but this one assertion of a client, and the successors of it that wait.
     Assertion(AssertionId),
 }
 
 /// A server's store, as a synchronous library sees it. An asynchronous one has the same calls and the same contract.
 ///
-/// - **Atomicity.** A [`Commit`] is applied as a whole or not at all, as one step against every other commit, lookup and
-///   revocation, on all nodes that share the store. It is durable when the call returns.
+/// - **Atomicity.** A [`Commit`] is applied as a whole or not at all, as one step against every other commit and revocation, on all
+///   nodes that share the store. It is durable when the call returns. A lookup may come upon each thing that it asks for at a
+///   different moment.
+/// - **Counters.** A fresh counter less than [`Window::WIDTH`](super::Window::WIDTH) behind the highest is accepted, 0 never; one further behind
+///   may be. From 2^53 on a store may refuse them.
 /// - **No false negative.** A counter that was accepted is never accepted again for that assertion, whatever crashes. A store
 ///   that can't promise it after a restart has to forget the record with its window: the client then logs in fully, once.
 ///   A false positive (a fresh counter taken for a replay) costs its client one full login; a lost record the same.
 /// - **Revocation.** Once [`revoke`](Self::revoke) returned, no lookup gives an unrevoked record or lineage of that client, and a
-///   [`Remember`] of a login that came before a revocation of the account is [`Committed::Gone`].
+///   [`Remember`] of a login that came before a revocation of the account is [`Committed::Gone`]. A client of a known account is revoked also
+///   where the store has nothing of it.
 /// - **Secrets.** An account's secret is there for as long as a revocation of any of its clients has to be remembered. When the one is
 ///   lost, so is the other: what was sealed with the secret is then refused, revoked or not.
 /// - **Again.** A commit whose outcome was unknown may be made again: what is there already is not added twice. Only a counter or a
 ///   count that it marked is then one that was used before.
-/// - **No change by failure.** A commit that does not answer [`Committed::Done`] or [`Committed::WithoutSuccessor`] changed nothing.
+/// - **No change by failure.** A commit that does not answer [`Committed::Done`] or [`Committed::WithoutSuccessor`] changed nothing, but for
+///   sessions that became shared by it ([`Link`]).
 /// - **Bounds.** It never grows beyond its configured size, and never forgets a used record of one account because of what
 ///   another does.
 pub trait Store: fmt::Debug + Send + Sync {
@@ -229,7 +237,8 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// [`Unavailable`] when the store does not answer in time.
     fn devices(&self, identity: &str, scope: Option<&Scope>, now: Timestamp) -> Result<Vec<Device>, Unavailable>;
 
-    /// Ends clients of an account, in every service; returns how many.
+    /// Ends clients of an account, in every service; returns how many that were known, live and not revoked before. An assertion counts
+    /// as one.
     ///
     /// # Errors
     /// [`Unavailable`] when the store does not answer in time.
