@@ -4,13 +4,14 @@ mod common;
 
 use common::*;
 use fast_reauth::assertion::{
-    ClientAssertion, ClientToken, DeviceId, FullLogin, HtMechanism, HtVersion, LineageRule, Pin, Policy, Service,
-    ServiceKeys, TokenRequest,
+    AccountSecret, AccountState, ClientAssertion, ClientToken, DeviceId, FullLogin, HtMechanism, HtVersion,
+    LineageRecord, LineageRule, Pin, Policy, Record, Revocations, Service, ServiceKeys, TokenRecord, TokenRequest,
+    TokenSlot,
 };
 use fast_reauth::channel::{EndPoint, ServerName};
 use fast_reauth::mechanism::ht::{Pairs, Request};
 use fast_reauth::mechanism::{Login, Outcome, ht, iky};
-use fast_reauth::store::{Committed, Store};
+use fast_reauth::store::{Commit, Committed, Store};
 
 /// A small generator with a fixed start, so that a failure comes again.
 struct Random(u64);
@@ -126,6 +127,43 @@ fn messages_with_tokens() {
             let _ = Pairs::parse(&random.mangle(b"a=b,c=d"));
         }
     }
+}
+
+#[test]
+fn what_a_store_kept() {
+    let mut random = Random(4);
+    let server = server().fast([HtMechanism::HT_SHA_256_EXPR], ServiceKeys::new(1, &fresh()));
+    let pair = Pair::new(server.sealed(ServiceKeys::new(1, &fresh())));
+    let (full, tls) = (bound("alice"), Tls::full());
+    let mechanism = HtMechanism::HT_SHA_256_EXPR;
+    let request = TokenRequest { mechanism, authcid: "alice", client: "phone", random: fresh() };
+    let device = DeviceId::new(fresh());
+    let login = Login { full: &full, identity: "alice@example.com", device, now: pair.now };
+    let (logged_in, _) = pair.connection(&tls).logged_in_with_token(login, &tls.exporter(), &request);
+    let Commit::Remember(remember) = &logged_in.commit else { panic!("a login") };
+    let (record, token) = (&remember.records[0], remember.token.as_ref().unwrap());
+    let lineage = &remember.link.as_ref().unwrap().lineage;
+    let mut revoked = Revocations::default();
+    revoked.revoke(device, pair.now);
+    revoked.revoke_all(pair.now, Some(device));
+    let account = AccountState { secret: AccountSecret::new(fresh()), revoked };
+    let slot = token.new_token().unwrap();
+    macro_rules! written_and_read {
+        ($($kept:expr => $kind:ty),*) => {$(
+            let octets = $kept.to_bytes();
+            assert!(<$kind>::from_bytes(&octets).as_ref() == Ok(&*$kept), "{}", stringify!($kind));
+            for end in 0..octets.len() {
+                assert!(<$kind>::from_bytes(&octets[..end]).is_err(), "{} cut at {end}", stringify!($kind));
+            }
+            for _ in 0..ROUNDS / 4 {
+                if let Ok(read) = <$kind>::from_bytes(&random.mangle(&octets)) {
+                    assert!(<$kind>::from_bytes(&read.to_bytes()) == Ok(read), "{}", stringify!($kind));
+                }
+            }
+        )*};
+    }
+    let account = &account;
+    written_and_read!(record => Record, lineage => LineageRecord, token => TokenRecord, slot => TokenSlot, account => AccountState);
 }
 
 #[test]

@@ -294,6 +294,7 @@ impl AccountState {
             out.absorb(device.as_octets());
             moment(&mut out, *after);
         }
+        number(&mut out, devices.len() as u64);
         devices.iter().for_each(|device| out.absorb(device.as_octets()));
         out
     }
@@ -315,12 +316,12 @@ impl AccountState {
             true => Some(Spared { device: DeviceId::new(read_array(input)?), after: read_maybe(input)? }),
             false => None,
         };
-        let mut devices = Vec::new();
-        while !input.is_empty() {
+        let count = usize::try_from(read_u64(input)?).ok().filter(|&count| count <= Revocations::MAX_DEVICES)?;
+        let mut devices = Vec::with_capacity(count);
+        for _ in 0..count {
             devices.push(DeviceId::new(read_array(input)?));
         }
-        let revoked = Revocations { until, spared, devices };
-        (revoked.devices.len() <= Revocations::MAX_DEVICES).then_some(Self { secret, revoked })
+        Some(Self { secret, revoked: Revocations { until, spared, devices } })
     }
 }
 
