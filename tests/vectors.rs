@@ -17,6 +17,8 @@ mod primitives;
 mod profile;
 #[path = "vectors/schema.rs"]
 mod schema;
+#[path = "vectors/sealed.rs"]
+mod sealed;
 #[path = "vectors/tables.rs"]
 mod tables;
 
@@ -50,6 +52,11 @@ fn run(kind: &str, case: &Case<'_>) {
         "responder" => iky::responder(case),
         "initiator" => iky::initiator(case),
         "malformed-initiator" => iky::malformed(case),
+        "responder-message" => iky::responder_message(case),
+        "malformed-responder" => iky::malformed_responder(case),
+        "aes-gcm" => sealed::aes_gcm(case),
+        "seal" => sealed::seal(case),
+        "sealed-exchange" | "sealed-renewal" | "sealed-refused" => sealed::attempt(case),
         "external" => tables::external(case),
         "origin" => tables::origin(case),
         "window" => tables::window(case),

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! It uses none of the library's code: expected values come from the draft's formulas over ring (`formulas.rs`; SHA-3 in `ht/sha3.rs`) and
-//! from the draft's rules, written once more (`scene.rs`, `external.rs`, `tables.rs`, `ht`). `tests/vectors.rs` runs every case
+//! from the draft's rules, written once more (`scene.rs`, `sealed.rs`, `external.rs`, `tables.rs`, `ht`). `tests/vectors.rs` runs every case
 //! through the library.
 
 // Tables of cases are what this program is made of.
@@ -23,13 +23,15 @@ mod profile;
 mod published;
 mod scene;
 mod scene_json;
+mod sealed;
 mod tables;
 
 use std::path::Path;
 use std::process::ExitCode;
 
 fn files() -> Vec<file::File> {
-    let mut files = vec![iky::file(), outcomes::file(), messages::file(), profile::file(), external::file()];
+    let mut files =
+        vec![iky::file(), outcomes::file(), messages::file(), sealed::file(), profile::file(), external::file()];
     files.extend(ht::files());
     files.extend(tables::files());
     files.extend(published::files());

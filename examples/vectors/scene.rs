@@ -49,6 +49,8 @@ pub(crate) struct Client {
     pub(crate) authzid: String,
     pub(crate) name: String,
     pub(crate) id: Option<Vec<u8>>,
+    /// `t=`, in place of the id.
+    pub(crate) sealed: Option<String>,
     pub(crate) counter: Option<u64>,
     pub(crate) claims_lineage: bool,
     pub(crate) offer: Option<Vec<u8>>,
@@ -92,6 +94,10 @@ pub(crate) struct Server {
 #[derive(Clone, Debug)]
 pub(crate) struct Scene {
     pub(crate) assertion: Assertion,
+    /// The keys, where they are not those of the login but of a successor.
+    pub(crate) successor: Option<Keys>,
+    /// What takes its place is decided in `sealed.rs`.
+    pub(crate) seals: bool,
     pub(crate) record: Option<Record>,
     pub(crate) lineage: Option<Lineage>,
     pub(crate) client: Client,
@@ -141,6 +147,7 @@ impl Scene {
             authzid: assertion.login_name.clone(),
             name: assertion.server_name.clone(),
             id: None,
+            sealed: None,
             counter: (!expr).then_some(1),
             claims_lineage: resumed,
             offer: None,
@@ -180,7 +187,18 @@ impl Scene {
             revoked: false,
             used: Vec::new(),
         };
-        Self { assertion, record: Some(record), lineage, client, channel, server, now: LOGIN + DAY, store: None }
+        Self {
+            assertion,
+            successor: None,
+            seals: false,
+            record: Some(record),
+            lineage,
+            client,
+            channel,
+            server,
+            now: LOGIN + DAY,
+            store: None,
+        }
     }
 
     pub(crate) fn with(mut self, edit: impl FnOnce(&mut Self)) -> Self {
@@ -196,6 +214,10 @@ impl Scene {
         self.lineage.as_mut().expect("a lineage")
     }
 
+    pub(crate) fn keys(&self) -> Keys {
+        self.successor.clone().unwrap_or_else(|| self.assertion.keys())
+    }
+
     pub(crate) fn counts(&self) -> bool {
         binding_of(&self.client.mechanism) != "EXPR"
     }
@@ -207,12 +229,15 @@ impl Scene {
     /// The message up to `,p=`.
     pub(crate) fn covered(&self) -> String {
         let client = &self.client;
-        let id = client.id.clone().unwrap_or_else(|| self.assertion.keys().id);
+        let id = client.id.clone().unwrap_or_else(|| self.keys().id);
         let mut text = format!("{},", client.flag);
         if !client.authzid.is_empty() {
             text += &format!("a={}", client.authzid.replace('=', "=3D").replace(',', "=2C"));
         }
-        text += &format!(",h={},i={}", client.name, b64(&id));
+        text += &match &client.sealed {
+            Some(sealed) => format!(",h={},t={sealed}", client.name),
+            None => format!(",h={},i={}", client.name, b64(&id)),
+        };
         if let Some(counter) = client.counter {
             text += &format!(",n={counter}");
         }
@@ -237,7 +262,7 @@ impl Scene {
     }
 
     pub(crate) fn proof(&self) -> Vec<u8> {
-        let proof = self.assertion.keys().prove(&self.client.mechanism, &self.client_transcript());
+        let proof = self.keys().prove(&self.client.mechanism, &self.client_transcript());
         match &self.client.proof_xor {
             Some(change) => xor(&proof, change),
             None => proof,
@@ -339,7 +364,7 @@ impl Scene {
             refuse("unknown", &[]);
             return all;
         };
-        if client.id.as_ref().is_some_and(|id| *id != self.assertion.keys().id) {
+        if client.id.as_ref().is_some_and(|id| *id != self.keys().id) {
             refuse("unknown", &[]);
             return all;
         }
@@ -426,7 +451,7 @@ impl Scene {
 
     /// The proof as received XOR the one that would be right here.
     pub(crate) fn difference(&self) -> Option<Vec<u8>> {
-        let right = self.assertion.keys().prove(&self.client.mechanism, &self.server_transcript()?);
+        let right = self.keys().prove(&self.client.mechanism, &self.server_transcript()?);
         Some(xor(&self.proof(), &right))
     }
 
@@ -476,6 +501,9 @@ impl Scene {
     /// The successor's expiry, when one is due and lasts longer.
     pub(crate) fn successor_expiry(&self, record: &Record) -> Option<u64> {
         let server = &self.server;
+        if self.seals {
+            return None;
+        }
         let near = server.renew_within.min(server.lifetime? / 3);
         let due = record.expires.saturating_sub(self.now) < near;
         let fresh = self.has_exporter() || server.grant.is_some();
@@ -488,6 +516,6 @@ impl Scene {
         let x = granted.or_else(|| self.channel.renew.clone()).expect("the input of a renewal");
         let mechanism = &self.client.mechanism;
         let digest = hash(hash_of(mechanism), &self.server_transcript().expect("a transcript"));
-        Renewed::of(mechanism, &self.assertion.keys().server, &digest, &x)
+        Renewed::of(mechanism, &self.keys().server, &digest, &x)
     }
 }

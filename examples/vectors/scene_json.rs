@@ -191,7 +191,7 @@ impl Scene {
     pub(crate) fn outputs(&self) -> Value {
         let (outcome, reason) = self.outcome();
         let mut out = json!({ "outcome": outcome });
-        let keys = self.assertion.keys();
+        let keys = self.keys();
         let mechanism = &self.client.mechanism;
         let sign = |covered: String| {
             let digest = hash(hash_of(mechanism), &self.server_transcript().expect("a transcript"));

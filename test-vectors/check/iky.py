@@ -570,8 +570,8 @@ _INITIATOR = re.compile(
     r",p=(?P<proof>[A-Za-z0-9+/=]+)" % (_SASLNAME, _OCTETS[16], _SEALED, _COUNTER, _OCTETS[16], _EXTENSION)
 )
 _SUCCESS = re.compile(
-    r"(?P<covered>(?:x=(?P<seconds>0|%s),)?(?:r=(?P<renewal>1|%s),)?(?P<extensions>(?:%s,)*))"
-    r"v=(?P<signature>[A-Za-z0-9+/=]+)" % (_COUNTER, _OCTETS[32], _EXTENSION)
+    r"(?P<covered>(?:x=(?P<seconds>0|%s),)?(?:r=(?P<renewal>1|%s),(?:t=(?P<sealed>%s),)?)?(?P<extensions>(?:%s,)*))"
+    r"v=(?P<signature>[A-Za-z0-9+/=]+)" % (_COUNTER, _OCTETS[32], _SEALED, _EXTENSION)
 )
 _FAILURE = re.compile(r"e=(?P<reason>[A-Za-z0-9-]+)(?:,v=(?P<signature>[A-Za-z0-9+/=]+))?")
 
@@ -664,7 +664,7 @@ class Responder:
 
     def __init__(self, mechanism, message):
         text = _text(message)
-        self.seconds = self.renewal = self.reason = self.signature = self.covered = None
+        self.seconds = self.renewal = self.sealed = self.reason = self.signature = self.covered = None
         self.extensions = []
         m = _FAILURE.fullmatch(text)
         self.success = m is None
@@ -675,6 +675,7 @@ class Responder:
             self.seconds = None if m["seconds"] is None else _number(m["seconds"])
             if m["renewal"] is not None:
                 self.renewal = 1 if m["renewal"] == "1" else _octets(m["renewal"], 32)
+            self.sealed = m["sealed"]
             self.extensions = _extensions(m["extensions"], False)
         else:
             self.reason = m["reason"]
@@ -723,10 +724,12 @@ def sign_message(mechanism, server_key, transcript_hash, proof, covered):
     return covered + "v=" + b64(v)
 
 
-def build_covered(mechanism, login_name, server_name, assertion_id, counter=None, lineage=False, offer=None):
+def build_covered(
+    mechanism, login_name, server_name, assertion_id, counter=None, lineage=False, offer=None, sealed=None
+):
     gs2 = "n" if mechanism.binding is None else "p=" + mechanism.binding
     text = gs2 + "," + ("a=" + escape(login_name) if login_name else "")
-    text += ",h=" + server_name + ",i=" + b64(assertion_id)
+    text += ",h=" + server_name + (",i=" + b64(assertion_id) if sealed is None else ",t=" + sealed)
     if mechanism.needs_counter:
         text += ",n=%d" % counter
     if lineage:
@@ -816,6 +819,11 @@ REFUSALS = {
     "handshaking": "binding-mismatch",
     "early-data": "binding-mismatch",
     "unknown": "stale",
+    "seal-mechanism": "stale",
+    "seal-version": "stale",
+    "seal-key": "stale",
+    "seal-account": "stale",
+    "seal-open": "stale",
     "pin": NOT_MEANT,
     "service": NOT_MEANT,
     "server-name-of-the-record": NOT_MEANT,
@@ -897,6 +905,7 @@ class Decision:
         self.record = None
         self.strength = None
         self.lineage = None
+        self.sealed = None
 
     def refuse(self, *reason):
         self.refusals.append(list(reason))
@@ -931,8 +940,9 @@ def lineage_refusals(channel, lineage, record):
         yield ["lineage-expired"]
 
 
-def decide(mechanism, message, channel, server, lookup, lineage, now, store=None):
-    """7.8.  `lookup` gives the record of an id, or None; `store` is how the store fails, if it does.
+def decide(mechanism, message, channel, server, lookup, lineage, now, store=None, sealing=None):
+    """7.8.  `lookup` gives the record of an id, or None; `store` is how the store fails, if it does; `sealing` is what a
+    server that issues sealed assertions does (sealed.Sealing).
 
     `channel`, `server` and `lineage` are dictionaries with the names of the test vectors.
     """
@@ -976,7 +986,13 @@ def decide(mechanism, message, channel, server, lookup, lineage, now, store=None
     d.offer = offer_hash(mechanism.hash_name, listed + list(server["full_mechanisms"]))
 
     # 3
-    record = lookup(m.id)
+    unknown = [["unknown"]]
+    if m.sealed is None:
+        record = lookup(m.id)
+    elif sealing is None:
+        record = None
+    else:
+        record, unknown = sealing.open(mechanism, server["service"], m)
     d.record = record
     if lineage is not None:
         d.times["lineage_expires_in"] = lineage["expires"] - now
@@ -1007,7 +1023,7 @@ def decide(mechanism, message, channel, server, lookup, lineage, now, store=None
     # 4
     if record is None:
         if not d.refusals or d.refusals[-1][0] != "store":
-            d.refuse("unknown")
+            d.refusals += unknown
     else:  # which is asked even if something was wrong before, so that `refusals` is complete
         if record.mechanism is not mechanism:
             d.refuse("pin", mechanism.name, record.mechanism.name)
@@ -1044,28 +1060,43 @@ def decide(mechanism, message, channel, server, lookup, lineage, now, store=None
     renewal_word = None
     if not d.refusals:
         successor = None
+        held = m.sealed is not None  # the store has nothing of it
         until = min(now + lifetime, due)
-        if d.times["renewal_due_in"] < 0 and expires_in * 3 < lifetime and until > record.expires:
+        seals = sealing is not None and sealing.can_seal(record)
+        moves = sealing is not None and sealing.moves(record, m)
+        ends = d.times["renewal_due_in"] < 0 and expires_in * 3 < lifetime and until > record.expires
+        if moves or (ends and (seals or not held)):
             if not record.successor_used:
                 if has_exporter(channel):
                     x, renewal_word = channel["renew"], "1"
                 else:
                     x, renewal_word = server["grant"], b64(server["grant"])
                 d.renewal = Renewal(mechanism, record.server_key, transcript_hash, x)
-                successor = {
-                    "id": d.renewal.keys.id,
-                    "expires": until,
-                    "unused_until": now + server["tentative_lifetime"],
-                }
+                if seals:
+                    d.sealed = sealing.seal(record, d.renewal.keys, until)
+                    successor = {"expires": until}
+                else:
+                    successor = {
+                        "id": d.renewal.keys.id,
+                        "expires": until,
+                        "unused_until": now + server["tentative_lifetime"],
+                    }
         counter = m.counter if mechanism.needs_counter else None
         confirm = record.unused_until is not None
         if counter is not None or confirm or successor is not None:
-            d.commit = {
-                "counter": counter,
-                "confirm": confirm,
-                "predecessor_until": now + server["successor_grace"],
-            }
-            if successor is not None:
+            d.commit = {}
+            if not held:
+                d.commit = {
+                    "counter": counter,
+                    "confirm": confirm,
+                    "predecessor_until": now + server["successor_grace"],
+                }
+            if d.sealed is not None:
+                d.commit["secret"] = sealing.secret().hex()
+                d.commit["secret_until"] = until
+                if not held:
+                    d.commit["ends"] = now + server["tentative_lifetime"]
+            elif successor is not None:
                 d.commit["successor"] = successor
             if store is not None and store != "no-room":
                 d.refuse("store", store)
@@ -1078,6 +1109,7 @@ def decide(mechanism, message, channel, server, lookup, lineage, now, store=None
         label = first[0]
         d.successor = None
         d.outcome = STORE[first[1]] if label == "store" else REFUSALS[label]
+        d.sealed = None
         if label in SIGNED:
             covered = "e=" + SIGNED[label] + ","
             d.answer = sign_message(mechanism, record.server_key, transcript_hash, m.proof, covered)
@@ -1089,8 +1121,12 @@ def decide(mechanism, message, channel, server, lookup, lineage, now, store=None
     seconds = expires_in
     covered = ""
     if d.successor is not None:
-        seconds = d.commit["successor"]["expires"] - now
+        seconds = until - now
         covered = "r=" + renewal_word + ","
+        if d.sealed is not None:
+            covered += "t=" + d.sealed + ","
+    else:
+        d.sealed = None
     covered = "x=%d,%s" % (seconds, covered)
     d.answer = sign_message(mechanism, record.server_key, transcript_hash, m.proof, covered)
     return d

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Verifies every test vector by computing it anew, from the draft (iky.py, profiles.py, ht.py).
+"""Verifies every test vector by computing it anew, from the draft (iky.py, sealed.py, profiles.py, ht.py).
 
     python3 test-vectors/check/verify.py [-v] [FILE...]
 
@@ -17,6 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import ht  # noqa: E402
 import iky  # noqa: E402
 import profiles  # noqa: E402
+import sealed  # noqa: E402
 
 VECTORS = pathlib.Path(__file__).resolve().parent.parent
 FILES = (
@@ -31,6 +32,7 @@ FILES = (
     "origins.json",
     "primitives.json",
     "profile.json",
+    "sealed.json",
     "tls-exporter-rfc8448.json",
     "tls-server-end-point.json",
     "window.json",
@@ -416,6 +418,236 @@ def check_malformed_initiator(i):
         iky.Initiator(in_use, received).check_counter(in_use)
     except iky.Malformed:
         return "invalid", middle, {"outcome": "malformed", "responder": "e=malformed"}
+    return "valid", middle, {}
+
+
+def check_aes_gcm(i):
+    key, nonce, ad = i.hex("key"), i.hex("nonce"), i.hex("ad")
+    right = sealed.gcm_seal(key, nonce, ad, i.hex("plain"))
+    octets = iky.xor(right, i.hex("sealed_xor")) if "sealed_xor" in i else right
+    opened = sealed.gcm_open(key, nonce, ad, octets)
+    if opened not in (None, i.hex("plain")):
+        raise ValueError("another plaintext")
+    return "invalid" if opened is None else "valid", {"right": right.hex()}, {"sealed": octets.hex()}
+
+
+def sealed_box(a, keys, b):
+    """What was sealed, for whom, and with what: the steps, and the octets."""
+    names = (b.get("mechanism", a["mechanism"]), a["service"], a["server_name"], a["login_name"])
+    mechanism(names[0])
+    k = b["service_key"]
+    box = sealed.Box(k.hex("key"), b.hex("account_secret"), sealed.make_header(k["id"], b.hex("salt")), *names)
+    strength = iky.origin_of(a["full_mechanism"], a["full_binding"], bool(a["session_key"]))
+    plain = sealed.make_plain(
+        keys, b["device"], strength, b["full_login"], b["expires"], b["identity"], a["login_name"]
+    )
+    return box, box.seal(plain)
+
+
+def check_seal(i):
+    a = i["assertion"]
+    context, keys = derived(a)
+    box, octets = sealed_box(a, keys, i["box"])
+    refusals = []
+    if keys.mechanism.binding != "tls-exporter":
+        refusals.append(["seal-mechanism", keys.mechanism.name])
+    if a["login_name"] == "":
+        refusals.append(["seal-no-login-name"])
+    if len(octets) > sealed.MOST_OCTETS:
+        refusals.append(["seal-too-long", len(octets)])
+    middle = dict(key_values(keys), context=context.hex(), prk=keys.prk.hex())
+    middle.update(box=box.values(), octets=octets.hex(), refusals=refusals)
+    return "invalid" if refusals else "valid", middle, {"sealed": None if refusals else iky.b64(octets)}
+
+
+def sealing_server(i, server, account):
+    keys = [(k["id"], unhex(k["key"]) if "key" in k else None) for k in server["service_keys"]]
+    if any(set(k) - {"id", "key"} for k in server["service_keys"]):
+        raise ValueError("what is that of a key?")
+    random = {}
+    if "random" in i and i["random"] is None:
+        random = None
+    elif "random" in i:
+        random = {name: i["random"].hex(name) for name in i["random"]}
+        if len(random["salt"]) != 16 or len(random.get("secret", bytes(16))) != 16:
+            raise ValueError("16 octets each")
+    return sealed.Sealing(keys, account, random)
+
+
+def account_row(i):
+    if "account" not in i:
+        return None
+    a = i["account"]
+    row = sealed.Account(a.hex("secret") if "secret" in a else None)
+    if "until" in a:
+        row.until, row.devices = a["until"], a["devices"]
+        if a["spared"] is not None:
+            row.spared = (a["spared"]["device"], a["spared"]["after"])
+    return row
+
+
+def sealed_exchange(keys, in_use, t, proof, message, i, server, sealing, record, middle):
+    """One attempt: what the server makes of it, and what the client makes of the answer."""
+    lineage = None
+    if "lineage" in i:
+        lineage = dict(i["lineage"])
+        for name in lineage:
+            i["lineage"][name]
+        if lineage["value"] is not None:
+            lineage["value"] = unhex(lineage["value"])
+        for name in ("revoked", "shared", "through_manager"):
+            truth(lineage[name])
+    store = i.get("store")
+    if store is not None:
+        iky.known(store, ("no-room",) + tuple(iky.STORE))
+    channel = channel_of(i["channel"])
+    d = iky.decide(
+        in_use,
+        message.encode(),
+        channel,
+        server,
+        lambda which: record if record is not None and which == record.id else None,
+        lineage,
+        i.get("now", 0),  # without a record it does not matter, and is not there
+        store,
+        sealing,
+    )
+    if d.outcome == "malformed":
+        raise ValueError("the message does not follow the grammar")
+    if record is not None and d.record is None:
+        raise ValueError("the message does not name the assertion")
+    if record is None and d.record is not None and d.record.id != keys.id:
+        raise ValueError("another record was opened")
+    record = d.record
+    if sealing.opened is not None:
+        middle["opened"] = sealing.opened.values()
+    if record is not None and sealing.revocation is not None:
+        middle["revocation"] = sealing.revocation
+    middle.update(
+        client_transcript=t.hex(),
+        message=message,
+        offer=d.offer.hex(),
+        refusals=d.refusals,
+        server_names=[record and record.server_name, server["name"], channel["sni"]],
+    )
+    if d.transcript is not None:
+        right = iky.make_proof(keys.mechanism, keys, d.transcript)
+        middle["transcript_hash"] = in_use.hash(d.transcript).hex()
+        middle["proof_difference"] = iky.xor(right, proof).hex()
+    if record is not None:
+        middle.update(times=d.times, lineage=d.lineage, session_strength=d.strength)
+        middle["who"] = [record.identity, record.login_name, record.device, record.origin]
+        middle["key_ids"] = sealing.key_ids(iky.Initiator(in_use, message.encode()))
+    if d.renewal is not None:
+        middle["renewal"] = renewal_values(d.renewal)
+    if sealing.successor_box is not None:
+        middle["successor_box"] = sealing.successor_box.values()
+    out = {"outcome": d.outcome, "responder": d.answer}
+    if d.commit:
+        out["commit"] = dict(d.commit)
+        if "successor" in d.commit:
+            out["commit"]["successor"] = dict(d.commit["successor"], id=d.commit["successor"]["id"].hex())
+    if d.successor is not None:
+        out["successor"] = key_values(d.successor)
+        if d.sealed is not None:
+            out["successor"]["sealed"] = d.sealed
+    if d.outcome == "accepted":
+        out["recognised"] = {
+            "identity": record.identity,
+            "login_name": record.login_name,
+            "device": record.device,
+            "origin": record.origin,
+            "strength": d.strength,
+            "full_login": record.full_login,
+        }
+        v = iky.judge(in_use, keys.server_key, in_use.hash(t), proof, d.answer.encode(), True)
+        if not v.logged_in or (v.message.renewal is None) != (d.successor is None) or v.message.sealed != d.sealed:
+            raise ValueError("the client does not take the server's answer")
+    return d, out
+
+
+def check_sealed(i):
+    keys, in_use, t, proof, message, middle = client_side(i)
+    a, server = i["assertion"], i["server"]
+    for name in server["iky_mechanisms"]:
+        mechanism(name)
+    record = None
+    if "box" in i:
+        box, octets = sealed_box(a, keys, i["box"])
+        middle.update(box=box.values(), octets=octets.hex())
+        if "edit" in i:
+            octets = edited(octets, i["edit"])
+            middle["received"] = octets.hex()
+        if iky.Initiator(in_use, message.encode()).sealed != iky.b64(octets):
+            raise ValueError("the message carries something else")
+    else:
+        r = i["record"]
+        origin = iky.origin_of(a["full_mechanism"], a["full_binding"], bool(a["session_key"]))
+        names = (a["service"], a["server_name"], a["login_name"])
+        record = iky.Record(
+            keys.mechanism, *names, keys, origin, r["identity"], r["device"], r["full_login"], r["expires"]
+        )
+        record.revoked = truth(r["revoked"])
+        record.unused_until = r["unused_until"]
+        if "used_counters" in r:
+            for counter in r["used_counters"]:
+                record.window.accept(counter)
+            middle["window"] = {"highest": record.window.highest, "used": "%016x" % record.window.used}
+    account = account_row(i)
+    sealing = sealing_server(i, server, account)
+    d, out = sealed_exchange(keys, in_use, t, proof, message, i, server, sealing, record, middle)
+    if "then" in i:
+        if d.sealed is None:
+            raise ValueError("there is nothing to go on with")
+        next_middle = {}
+        next_out = check_then(i["then"], in_use, d, server, sealing, next_middle)
+        middle["then"], out["then"] = next_middle, next_out
+    return "valid" if d.outcome == "accepted" else "invalid", middle, out
+
+
+def check_then(i, in_use, before, server, sealing, middle):
+    """The next login, with the successor."""
+    keys, c = before.renewal.keys, i["client"]
+    covered = iky.build_covered(
+        in_use, before.record.login_name, before.record.server_name, keys.id, sealed=before.sealed
+    )
+    if (mechanism(c["mechanism"]), c["covered"], c["service"]) != (in_use, covered, before.record.service):
+        raise ValueError("another message follows from the answer")
+    t = iky.transcript(in_use, c["service"], c["flags"], c.hex("binding"), c.hex("lineage"), covered.encode())
+    proof = iky.make_proof(in_use, keys, t)
+    account = sealed.Account(sealing.secret())
+    sealing = sealed.Sealing(sealing.keys, account, {})
+    message = covered + ",p=" + iky.b64(proof)
+    return sealed_exchange(keys, in_use, t, proof, message, i, server, sealing, None, middle)[1]
+
+
+def check_responder_message(i):
+    m = iky.Responder(mechanism(i["mechanism"]), i["message"].encode())
+    renewal = m.renewal
+    return (
+        "valid",
+        {},
+        {
+            "extensions": [list(e) for e in m.extensions],
+            "reason": m.reason,
+            "renewal": "1" if renewal == 1 else None if renewal is None else renewal.hex(),
+            "sealed": m.sealed,
+            "seconds": m.seconds,
+            "signature": None if m.signature is None else m.signature.hex(),
+        },
+    )
+
+
+def check_malformed_responder(i):
+    in_use = mechanism(i["mechanism"])
+    message = i["message"].encode()
+    iky.Responder(in_use, message)  # it was a good message
+    received = edited(message, i["edit"])
+    middle = {"received": received.hex()}
+    try:
+        iky.Responder(in_use, received)
+    except iky.Malformed:
+        return "invalid", middle, {"client": "malformed"}
     return "valid", middle, {}
 
 
@@ -836,6 +1068,8 @@ CHECKS = {
     ("ht.json", "ht-token-id"): check_ht_token_id,
     ("iky-messages.json", "initiator"): check_initiator,
     ("iky-messages.json", "malformed-initiator"): check_malformed_initiator,
+    ("iky-messages.json", "responder-message"): check_responder_message,
+    ("iky-messages.json", "malformed-responder"): check_malformed_responder,
     ("iky-outcomes.json", "decision"): check_decision,
     ("iky.json", "derive"): check_derive,
     ("iky.json", "grant"): check_derive,
@@ -857,6 +1091,11 @@ CHECKS = {
     ("profile.json", "ldap-response"): check_ldap_response,
     ("profile.json", "xmpp-request"): check_xmpp_request,
     ("profile.json", "xmpp-answer"): check_xmpp_answer,
+    ("sealed.json", "aes-gcm"): check_aes_gcm,
+    ("sealed.json", "seal"): check_seal,
+    ("sealed.json", "sealed-exchange"): check_sealed,
+    ("sealed.json", "sealed-refused"): check_sealed,
+    ("sealed.json", "sealed-renewal"): check_sealed,
     ("tls-exporter-rfc8448.json", "tls-exporter"): check_tls_exporter,
     ("tls-exporter-rfc8448.json", "not-tls-exporter"): check_not_tls_exporter,
     ("tls-server-end-point.json", "end-point"): check_end_point,

@@ -14,7 +14,7 @@ use crate::case::*;
 use crate::facts::*;
 
 /// The client's half of an assertion.
-fn client_assertion(assertion: &Value, context: &Value) -> ClientAssertion {
+pub(crate) fn client_assertion(assertion: &Value, context: &Value) -> ClientAssertion {
     let exports = login_exports(assertion, context);
     let full = full_login(assertion).ordinal(number(&assertion["ordinal"]) as u32).expect("an ordinal");
     let facts = login_facts(name(&assertion["server_name"]), &exports);
@@ -37,7 +37,7 @@ fn keys_of(assertion: &ClientAssertion) -> [Vec<u8>; 3] {
     [fields[4].clone(), fields[7].clone(), fields[8].clone()]
 }
 
-fn has_keys(assertion: &ClientAssertion, expected: &Value) {
+pub(crate) fn has_keys(assertion: &ClientAssertion, expected: &Value) {
     let [id, client, server] = keys_of(assertion).map(|octets| hex(&octets));
     assert_eq!(id, text(&expected["id"]));
     assert_eq!(client, text(&expected["client_key"]));
@@ -221,7 +221,7 @@ pub(crate) fn client(case: &Case<'_>) {
 }
 
 /// The client's message; its counter and its lineage are as the vector has them.
-fn start(assertion: &ClientAssertion, facts: &ChannelFacts, client: &Value) -> Start {
+pub(crate) fn start(assertion: &ClientAssertion, facts: &ChannelFacts, client: &Value) -> Start {
     let attribute =
         |name: &str| text(&client["covered"]).split(',').find_map(|part| part.strip_prefix(name).map(str::to_owned));
     let counter = attribute("n=").map(|digits| digits.parse().expect("a counter"));
@@ -372,4 +372,71 @@ pub(crate) fn malformed(case: &Case<'_>) {
     let verdict = verdict_on(mechanism, &received, |_| {});
     assert_eq!(outcome_name(verdict.outcome), text(&case.outputs()["outcome"]));
     assert_eq!(verdict.message.as_deref(), Some(text(&case.outputs()["responder"]).as_bytes()));
+}
+
+/// What a client of this mechanism makes of an answer, where the protocol said that it is accepted, or not.
+fn judged(mechanism: &Value, answer: &[u8], accepted: bool) -> Refused {
+    let assertion = json!({
+        "mechanism": mechanism, "service": "imap", "server_name": "imap.example.com", "login_name": "alice",
+        "full_mechanism": "SCRAM-SHA-256-PLUS", "full_binding": "tls-exporter", "ordinal": 1, "session_key": "",
+        "seed": hex(&[5; 32]),
+    });
+    let held = client_assertion(&assertion, &json!(hex(&[0; 32])));
+    let facts = login_facts(name(&assertion["server_name"]), &Exports::default());
+    let start = Client::start(&held, &facts, None, Some(1)).expect("a message");
+    let now = fast_reauth::Timestamp::from_secs(LOGIN);
+    start.state.finish(Some(answer), accepted, now).expect_err("nobody signed it")
+}
+
+pub(crate) fn responder_message(case: &Case<'_>) {
+    let (inputs, parts) = (case.inputs(), case.outputs());
+    let given = |name: &str| Some(&parts[name]).filter(|value| !value.is_null());
+    let base64 = |value: &Value| base64::engine::general_purpose::STANDARD.encode(octets(value));
+    let mut written = String::new();
+    let signature = given("signature").map(|signature| format!("v={}", base64(signature)));
+    if let Some(reason) = given("reason") {
+        let parts: Vec<String> = [format!("e={}", text(reason))].into_iter().chain(signature.clone()).collect();
+        written = parts.join(",");
+    } else {
+        if let Some(seconds) = given("seconds") {
+            written += &format!("x={seconds},");
+        }
+        match given("renewal").map(text) {
+            Some("1") => written += "r=1,",
+            Some(_) => written += &format!("r={},", base64(&parts["renewal"])),
+            None => {}
+        }
+        if let Some(sealed) = given("sealed") {
+            written += &format!("t={},", text(sealed));
+        }
+        for extension in parts["extensions"].as_array().expect("an array") {
+            let [name, value] = texts(extension)[..] else { panic!("a name and a value") };
+            written += &format!("{name}={value},");
+        }
+        written += signature.as_deref().expect("a success is signed");
+    }
+    let message = text(&inputs["message"]);
+    assert_eq!(written, message);
+    assert!(fast_reauth::internal::is_responder_message(pin(&inputs["mechanism"]), message.as_bytes()));
+    // It is read, and then nobody had signed it.
+    let refused = judged(&inputs["mechanism"], message.as_bytes(), given("reason").is_none());
+    match (given("reason"), signature) {
+        (Some(_), None) => assert!(matches!(refused, Refused::Unsigned(_)), "{refused:?}"),
+        _ => assert_eq!(refused, Refused::WrongSignature),
+    }
+}
+
+pub(crate) fn malformed_responder(case: &Case<'_>) {
+    let inputs = case.inputs();
+    let good = text(&inputs["message"]).as_bytes();
+    let received = case.edited(good);
+    assert_eq!(hex(&received), text(&case.between()["received"]));
+    let pin = pin(&inputs["mechanism"]);
+    assert!(fast_reauth::internal::is_responder_message(pin, good), "the message is good but for the edit");
+    assert!(!fast_reauth::internal::is_responder_message(pin, &received));
+    for accepted in [false, true] {
+        let refused = judged(&inputs["mechanism"], &received, accepted);
+        assert!(matches!(refused, Refused::Malformed(_)), "{refused:?}");
+    }
+    assert_eq!(text(&case.outputs()["client"]), "malformed");
 }
