@@ -40,8 +40,12 @@
 pub mod assertion;
 pub mod channel;
 mod crypto;
+#[cfg(feature = "dovecot-auth")]
+pub mod dovecot_auth;
 pub mod mechanism;
 pub mod profile;
+#[cfg(feature = "proxy")]
+pub mod proxy;
 #[cfg(feature = "rustls")]
 pub mod rustls;
 pub mod store;
@@ -68,6 +72,15 @@ pub mod internal {
     /// Whether these octets are a message of an IKY server, whatever it says.
     pub fn is_responder_message(pin: crate::assertion::Pin, message: &[u8]) -> bool {
         crate::mechanism::iky::is_responder_message(pin, message)
+    }
+
+    /// A store in storage that a test made, which is asked for it each time that the store is opened.
+    #[cfg(feature = "redb")]
+    pub fn redb_on(
+        storage: impl Fn() -> Box<dyn redb::StorageBackend> + Send + Sync + 'static,
+        capacity: crate::store::Capacity,
+    ) -> Result<crate::store::RedbStore, crate::store::OpenError> {
+        crate::store::RedbStore::on(Box::new(move || Ok(storage())), capacity)
     }
 
     /// A lineage of no octets, as a client would mix in that claims one and has none.

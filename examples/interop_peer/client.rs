@@ -34,7 +34,9 @@ struct Peer {
 /// Takes the steps, and prints what came of each.
 pub(crate) fn run(args: &Args) -> Result<(), Fault> {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(&args.ca)?)?;
+    for certificate in CertificateDer::pem_file_iter(&args.ca)? {
+        roots.add(certificate?)?;
+    }
     let base = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(&[&TLS13])?
         .with_root_certificates(roots)
@@ -54,34 +56,46 @@ pub(crate) fn run(args: &Args) -> Result<(), Fault> {
 }
 
 impl Peer {
-    /// One connection.
+    /// One connection, to another port where the step names one.
     fn step(&self, step: &str) -> Result<String, Fault> {
-        let resume = matches!(step, "iky-resumed" | "external");
+        let (step, port) = match step.split_once(':') {
+            Some((step, port)) => (step, port.parse()?),
+            None => (step, self.port),
+        };
+        let resume = matches!(step, "iky-resumed" | "iky-unlinked" | "external" | "external-unlisted");
         let (config, watch) = match resume {
             true => self.sessions.connection(&self.base, &self.account),
             false => self.sessions.connection_without_resumption(&self.base, &self.account),
         };
         let tls = ClientConnection::new(config, DnsName::try_from(NAME)?)?;
-        let mut wire = Wire::new(tls, TcpStream::connect(("127.0.0.1", self.port))?)?;
+        let mut wire = Wire::new(tls, TcpStream::connect(("127.0.0.1", port))?)?;
         let facts = watch.facts(&wire.tls.conn)?;
         if facts.is_resumed() != resume {
             return Err(format!("TLS resumed: {}", facts.is_resumed()).into());
         }
-        let predecessor = watch.predecessor(&wire.tls.conn);
+        // `iky-unlinked` is a client that keeps no lineage.
+        let predecessor = watch.predecessor(&wire.tls.conn).filter(|_| step != "iky-unlinked");
         let offer = imap::offer(&wire.line()?);
         // The library prefers EXTERNAL where it is listed; for the other steps it is kept from knowing.
         let names = offer.mechanisms().iter().map(|name| name.as_str());
-        let names = names.filter(|name| step == "external" || *name != "EXTERNAL");
+        let names = names.filter(|name| step.starts_with("external") || *name != "EXTERNAL");
+        let unlisted = (step == "external-unlisted").then_some("EXTERNAL");
+        if names.clone().any(|name| Some(name) == unlisted) {
+            return Err("it is listed".into());
+        }
         let connection = self.accounts.connect(&self.account, facts).resumes(predecessor);
-        let mut connection = connection.offered(names);
+        let mut connection = connection.offered(names.chain(unlisted));
         let words = match step {
             "full" => self.full(&mut wire, &mut connection)?,
-            "external" | "iky-fresh" | "iky-resumed" | "iky-altered" => {
+            "listed" => offer.mechanisms().iter().fold("listed".to_owned(), |all, name| all + " " + name.as_str()),
+            "external" | "external-unlisted" | "iky-fresh" | "iky-resumed" | "iky-unlinked" | "iky-altered" => {
                 let attempt = match connection.plan(now(Duration::ZERO)) {
-                    Plan::Known(attempt) if (attempt.mechanism() == "EXTERNAL") == (step == "external") => attempt,
+                    Plan::Known(attempt) if (attempt.mechanism() == "EXTERNAL") == step.starts_with("external") => {
+                        attempt
+                    }
                     plan => return Err(format!("the client would log in otherwise: {plan:?}").into()),
                 };
-                self.recognised(&mut wire, &mut connection, &offer, attempt, step == "iky-altered")?
+                self.recognised(&mut wire, &mut connection, &offer, attempt, step)?
             }
             _ => return Err(format!("there is no step {step}").into()),
         };
@@ -114,22 +128,24 @@ impl Peer {
         connection: &mut Connection<'_>,
         offer: &Offer,
         attempt: Attempt,
-        alter: bool,
+        step: &str,
     ) -> Result<String, Fault> {
         let before = self.accounts.assertions(&self.account).len();
         let mechanism = MechanismName::parse(attempt.mechanism())?;
         let mut message = attempt.message().to_vec();
-        if alter {
+        if step == "iky-altered" {
             let at = message.windows(3).rposition(|three| three == b",p=").ok_or("a message without proof")?;
             let first = message.get_mut(at + 3).ok_or("an empty proof")?;
             *first = if *first == b'A' { b'B' } else { b'A' };
         }
         let lineage = if String::from_utf8_lossy(&message).contains(",l=1") { " l=1" } else { "" };
         let (flight, mut exchange) = imap::authenticate(Tag::parse("a1")?, offer, mechanism, &message);
-        if !flight.rides_along.permits(NextCommand::Asks) {
-            return Err("nothing may ride along".into());
+        // Nothing follows what will be refused.
+        if flight.rides_along.permits(NextCommand::Asks) == (step == "external-unlisted") {
+            return Err("what may ride along is wrong".into());
         }
-        wire.send(&[&flight.bytes[..], b"a2 NOOP\r\n"].concat())?;
+        let noop_ahead: &[u8] = if step == "external-unlisted" { b"" } else { b"a2 NOOP\r\n" };
+        wire.send(&[&flight.bytes[..], noop_ahead].concat())?;
         let completion: Completion = loop {
             match exchange.receive(&mut wire.input)? {
                 Event::NeedMore => wire.need()?,

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The server prints `port N`, and a line for every login; it ends when its standard input does. A step of the client is one
-//! connection: `full`, `iky-fresh`, `iky-resumed`, `iky-altered` or `external`. It prints a line for each.
+//! connection: `listed`, `full`, `iky-fresh`, `iky-resumed`, `iky-unlinked`, `iky-altered`, `external` or `external-unlisted`, with
+//! `:PORT` behind it for another port than the usual. It prints a line for each.
 
 mod client;
 mod server;

@@ -192,7 +192,7 @@ impl<'s> Connection<'s> {
 
     /// After a full login: makes the client known, here and at the sibling services, by *derived* assertions.
     ///
-    /// The login stands whatever comes of this. The commit must be durable before success is sent, or the client may come back
+    /// A login in the second of a revocation counts as one before it. The login stands whatever comes of this. The commit must be durable before success is sent, or the client may come back
     /// too early; a store that answers that there is no room just does not know the client then.
     pub fn logged_in(&mut self, login: Login<'_>, exporter: &dyn Exporter) -> LoggedIn {
         let full = self.count(login.full);
@@ -245,7 +245,7 @@ impl<'s> Connection<'s> {
 
     /// After a full login whose client asked for a token (XEP-0484): the same as [`logged_in`](Self::logged_in), and the token.
     ///
-    /// The token goes to the client only once the commit is durable. What the client had before goes on until it used this one.
+    /// The token goes to the client only once the commit is durable, and not at all after `Gone` or `Full`. What the client had before goes on until it used this one.
     pub fn logged_in_with_token(
         &mut self,
         login: Login<'_>,

@@ -8,11 +8,19 @@
 
 mod asynchronous;
 pub mod client;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod contract;
 mod memory;
+#[cfg(feature = "redb")]
+mod redb;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod token;
 mod window;
 
+#[cfg(feature = "redb")]
+pub use self::redb::{OpenError, RedbStore};
 pub use asynchronous::AsyncStore;
 pub use contract::{
     Commit, Committed, Device, Found, Link, Lookup, MAX_PENDING_SUCCESSORS, NewSecret, Remember, Revoke, Store,

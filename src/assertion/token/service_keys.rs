@@ -57,7 +57,8 @@ impl ServiceKeys {
         Ok(self)
     }
 
-    /// The same keys, of which the one of this id is the current one; `None` when there is none.
+    /// The same keys, of which the one of this id is the current one; `None` when there is none. A node that starts with an older choice makes
+    /// things under the older key again: change it in the configuration, for all nodes.
     #[must_use]
     pub fn current(mut self, id: u32) -> Option<Self> {
         if self.current.id != id {

@@ -1,85 +1,112 @@
-//! A sharded map, so that no lock is everybody's.
+//! By which names accounts are found: sharded, so that no lock is everybody's.
 
-use core::borrow::Borrow;
-use core::hash::{BuildHasher, Hash};
-use std::collections::HashMap;
+use core::cmp::Ordering;
+use core::hash::BuildHasher;
 use std::hash::RandomState;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{PoisonError, RwLock};
 
-const SHARDS: usize = 64;
+use super::table::{Place, Table};
+use crate::assertion::{AssertionId, LoginId, TokenId};
+use crate::channel::Handle;
 
-/// Keys to values, both cheap to clone. The hasher is keyed at random: clients choose some of the keys.
-pub(super) struct Index<K, V> {
-    shards: Box<[RwLock<HashMap<K, V, RandomState>>]>,
+const SHARDS: usize = 256;
+
+/// What something of an account is found by.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Name {
+    Record(AssertionId),
+    Token(TokenId),
+    Handle(Handle),
+    Login(LoginId),
+}
+
+/// Names to places. An account's names are here as long as it has them, to the moment: both change under the account's
+/// lock.
+pub(super) struct Index {
+    shards: Box<[RwLock<Table>]>,
+    /// Keyed at random: clients choose some of the names.
     hasher: RandomState,
 }
 
-impl<K: Hash + Eq + Clone, V: Clone> Index<K, V> {
+/// The places under a name, the newest first. There is mostly one.
+pub(super) struct Places {
+    newest: Option<Place>,
+    /// Oldest first.
+    older: Vec<Place>,
+}
+
+impl Places {
+    pub(super) fn iter(&self) -> impl Iterator<Item = Place> {
+        self.newest.into_iter().chain(self.older.iter().rev().copied())
+    }
+
+    pub(super) fn newest(&self) -> Option<Place> {
+        self.newest
+    }
+}
+
+impl FromIterator<Place> for Places {
+    fn from_iter<I: IntoIterator<Item = Place>>(places: I) -> Self {
+        let mut all = Self { newest: None, older: Vec::new() };
+        places.into_iter().for_each(|place| all.older.extend(all.newest.replace(place)));
+        all
+    }
+}
+
+impl Index {
     pub(super) fn new() -> Self {
-        let hasher = RandomState::new();
-        let shards = (0..SHARDS).map(|_| RwLock::new(HashMap::with_hasher(hasher.clone()))).collect();
-        Self { shards, hasher }
+        Self { shards: (0..SHARDS).map(|number| RwLock::new(Table::new(number))).collect(), hasher: RandomState::new() }
     }
 
-    pub(super) fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<V>
-    where
-        K: Borrow<Q>,
-    {
-        self.read(key)?.get(key).cloned()
+    /// Where to look for it; another name may have the same hash, so it need not be there.
+    pub(super) fn find(&self, name: &Name) -> Places {
+        let (shard, tag) = self.shard(name);
+        shard.read().unwrap_or_else(PoisonError::into_inner).find(tag).collect()
     }
 
-    pub(super) fn insert(&self, key: K, value: V) {
-        if let Some(mut shard) = self.write(&key) {
-            shard.insert(key, value);
+    /// Takes in what is only in `after`, and removes what is only in `before`. Gives the names that are, or may be, at
+    /// other places too. Sorts both.
+    pub(super) fn update(&self, place: Place, before: &mut [Name], after: &mut [Name]) -> Vec<(Name, Place)> {
+        let mut shared = Vec::new();
+        if before == after {
+            return shared;
         }
-    }
-
-    pub(super) fn get_or_insert_with(&self, key: &K, make: impl FnOnce() -> V) -> V {
-        if let Some(value) = self.get(key) {
-            return value;
-        }
-        match self.write(key) {
-            Some(mut shard) => shard.entry(key.clone()).or_insert_with(make).clone(),
-            None => make(),
-        }
-    }
-
-    /// Removes the key if its value is still the one meant.
-    pub(super) fn remove_if<Q: Hash + Eq + ?Sized>(&self, key: &Q, is: impl FnOnce(&V) -> bool)
-    where
-        K: Borrow<Q>,
-    {
-        if let Some(mut shard) = self.write(key) {
-            if shard.get(key).is_some_and(is) {
-                shard.remove(key);
+        before.sort_unstable();
+        after.sort_unstable();
+        let (mut old, mut new) = (before.iter().peekable(), after.iter().peekable());
+        loop {
+            let order = match (old.peek(), new.peek()) {
+                (None, None) => break,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(a), Some(b)) => a.cmp(b),
+            };
+            let gone = old.next_if(|_| order.is_le());
+            let come = new.next_if(|_| order.is_ge());
+            match (gone, come) {
+                (Some(name), None) => {
+                    let (shard, tag) = self.shard(name);
+                    shard.write().unwrap_or_else(PoisonError::into_inner).remove(tag, place);
+                }
+                (None, Some(name)) => {
+                    let (shard, tag) = self.shard(name);
+                    let mut table = shard.write().unwrap_or_else(PoisonError::into_inner);
+                    shared.extend(table.find(tag).filter(|other| *other != place).map(|other| (*name, other)));
+                    table.insert(tag, place);
+                }
+                _ => {}
             }
         }
+        shared
     }
 
-    /// A copy of all values, one shard at a time.
-    pub(super) fn values(&self) -> impl Iterator<Item = V> {
-        self.shards.iter().flat_map(|shard| {
-            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            shard.values().cloned().collect::<Vec<_>>()
-        })
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner).len()).sum()
     }
 
-    /// A copy of the values of one shard; the parts go round.
-    pub(super) fn part(&self, part: usize) -> Vec<V> {
-        let shard = self.shards.get(part % SHARDS).map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner));
-        shard.map(|shard| shard.values().cloned().collect()).unwrap_or_default()
-    }
-
-    fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> Option<&RwLock<HashMap<K, V, RandomState>>> {
-        // The map uses the low bits and the top seven; these are from the middle.
-        self.shards.get((self.hasher.hash_one(key) >> 32) as usize % SHARDS)
-    }
-
-    fn read<Q: Hash + ?Sized>(&self, key: &Q) -> Option<RwLockReadGuard<'_, HashMap<K, V, RandomState>>> {
-        Some(self.shard(key)?.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn write<Q: Hash + ?Sized>(&self, key: &Q) -> Option<RwLockWriteGuard<'_, HashMap<K, V, RandomState>>> {
-        Some(self.shard(key)?.write().unwrap_or_else(PoisonError::into_inner))
+    fn shard(&self, name: &Name) -> (&RwLock<Table>, u32) {
+        let hash = self.hasher.hash_one(name);
+        (&self.shards[(hash >> 32) as usize % SHARDS], hash as u32)
     }
 }

@@ -1,29 +1,50 @@
 //! A store in this process's memory: bounded, for many threads, forgotten with the process.
+//!
+//! An account is a block of octets of just its size ([`pack`]), which lies in a stripe of [`accounts`]; a commit
+//! unpacks it, changes the [`account`] as a value, and packs it again ([`change`]). The [`index`] leads from ids to
+//! accounts, at eight octets an id.
 
 mod account;
+mod accounts;
+mod change;
+mod client;
+mod counts;
 mod index;
+mod pack;
+mod scopes;
+mod table;
+#[cfg(test)]
+mod tests;
+mod unpack;
+mod using;
 
 use core::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use self::account::{Account, Added, Removed};
-use self::index::Index;
-use super::{Commit, Committed, Device, Found, Link, Lookup, NewSecret, Remember, Revoke, Store, TokenUse, Unavailable, Use};
-use crate::assertion::{AssertionId, DeviceId, LoginId, Scope, TokenId};
-use crate::channel::Handle;
+use self::account::Account;
+use self::accounts::Accounts;
+use self::counts::Counts;
+use self::index::{Index, Name};
+use self::scopes::Scopes;
+use self::unpack::Part;
+use super::{
+    Commit, Committed, Device, Found, Link, Lookup, NewSecret, Remember, Revoke, Store, TokenUse, Unavailable, Use,
+};
+use crate::assertion::Scope;
 use crate::crypto::{Hash, hash};
 use crate::time::Timestamp;
 
 /// How much a [`MemoryStore`] may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
-    /// Records of all accounts together; the tokens of one client count as one. Default: 1,000,000.
+    /// Records of all accounts together; the tokens of one client count as one, and so does an account's secret.
+    /// Default: 1,000,000.
     pub records: usize,
     /// Lineages of all accounts together. Default: 1,000,000.
     pub lineages: usize,
-    /// Clients of one account; a further one takes the place of one that was never used again, else of the one used least
-    /// lately. Default: 64.
+    /// Clients of one account; a further one takes the place of one that was never used again, else of the one used
+    /// least lately. Default: 64.
     pub devices_per_account: usize,
     /// Connections of one client that can be resumed; a further one takes the place of the oldest. Default: 32.
     pub lineages_per_device: usize,
@@ -37,305 +58,187 @@ impl Default for Capacity {
 
 /// The in-memory [`Store`].
 ///
-/// Everything of an account is behind the account's own lock, which is what makes commits and revocations atomic; the indices
-/// that lead to an account are sharded, and locked last. A poisoned lock is taken as it is: every change
-/// under it is complete before anything that could panic.
+/// Everything of an account is behind one lock, which it shares with a few others; that is what makes commits and
+/// revocations atomic. The locks of the index are taken last, and no two of the first kind at once. A poisoned lock is
+/// taken as it is: every change under it is complete before anything that could panic.
 pub struct MemoryStore {
     capacity: Capacity,
-    accounts: Index<Arc<str>, Cell>,
-    assertions: Index<AssertionId, Cell>,
-    tokens: Index<TokenId, Cell>,
-    handles: Index<Handle, Cell>,
-    logins: Index<LoginId, Cell>,
+    accounts: Accounts,
+    index: Index,
+    scopes: Scopes,
+    counts: Counts,
     /// When everyone was revoked last, in seconds; 0 for never.
     revoked: AtomicU64,
-    records: AtomicUsize,
-    lineages: AtomicUsize,
-    swept: AtomicUsize,
+    /// The stripe that is swept next.
+    sweeping: AtomicUsize,
 }
-
-type Cell = Arc<Mutex<Account>>;
 
 impl MemoryStore {
     /// An empty store of this capacity.
     pub fn new(capacity: Capacity) -> Self {
         Self {
             capacity,
-            accounts: Index::new(),
-            assertions: Index::new(),
-            tokens: Index::new(),
-            handles: Index::new(),
-            logins: Index::new(),
+            accounts: Accounts::new(),
+            index: Index::new(),
+            scopes: Scopes::new(),
+            counts: Counts::new(&capacity),
             revoked: AtomicU64::new(0),
-            records: AtomicUsize::new(0),
-            lineages: AtomicUsize::new(0),
-            swept: AtomicUsize::new(0),
+            sweeping: AtomicUsize::new(0),
         }
     }
 
     /// How many records and how many lineages it holds now.
     pub fn len(&self) -> (usize, usize) {
-        (self.records.load(Ordering::Relaxed), self.lineages.load(Ordering::Relaxed))
+        (self.counts.records.get().saturating_sub(self.counts.secrets.get()), self.counts.lineages.get())
     }
 
-    /// Whether it holds nothing.
+    /// Whether it holds nothing, no secrets either.
     pub fn is_empty(&self) -> bool {
-        self.len() == (0, 0)
+        self.counts.records.get() == 0 && self.counts.lineages.get() == 0
     }
 
     /// Forgets what expired. A full store does it by itself; call it now and then to give memory back earlier.
     pub fn sweep(&self, now: Timestamp) {
-        self.sweep_these(self.accounts.values(), now);
+        self.sweep_all(now);
     }
 
     /// A hash over everything in it, for tests that have to see that nothing changed.
     pub(crate) fn fingerprint(&self) -> [u8; 32] {
-        let mut cells: Vec<(Arc<str>, Cell)> = Vec::new();
-        cells.extend(self.accounts.values().map(|cell| (lock(&cell).identity().clone(), cell.clone())));
-        cells.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let digest = hash(Hash::Sha256, |context| cells.iter().for_each(|(_, cell)| lock(cell).feed(context)));
-        let mut out = [0; 32];
-        out.copy_from_slice(digest.as_ref());
-        out
-    }
-
-    /// The account of this identity, made where there is none.
-    fn account(&self, identity: &Arc<str>) -> Cell {
-        self.accounts.get_or_insert_with(identity, || {
-            let since = Some(self.revoked.load(Ordering::SeqCst)).filter(|&since| since > 0).map(Timestamp::from_secs);
-            Arc::new(Mutex::new(Account::new(identity.clone(), since)))
-        })
-    }
-
-    /// Runs `change` on the account of `identity`, unless it is just being dropped: then on a new one.
-    fn with_account<T>(&self, identity: &Arc<str>, change: impl Fn(&Cell, &mut Account) -> T) -> T {
-        loop {
-            let cell = self.account(identity);
-            let mut account = lock(&cell);
-            if !account.dropped {
-                return change(&cell, &mut account);
-            }
-        }
-    }
-
-    /// Takes what an account removed out of the indices and the counts, and the account itself when nothing is left of it.
-    fn forget(&self, cell: &Cell, removed: Removed) {
-        for id in &removed.records {
-            self.assertions.remove_if(id, |known| Arc::ptr_eq(known, cell));
-        }
-        for id in &removed.tokens {
-            self.tokens.remove_if(id, |known| Arc::ptr_eq(known, cell));
-        }
-        for login in &removed.logins {
-            self.logins.remove_if(login, |known| Arc::ptr_eq(known, cell));
-        }
-        for handle in &removed.lineages {
-            self.handles.remove_if(handle, |known| Arc::ptr_eq(known, cell));
-        }
-        self.records.fetch_sub(removed.room(), Ordering::Relaxed);
-        self.lineages.fetch_sub(removed.lineages.len() + removed.replaced, Ordering::Relaxed);
-        if let Some(identity) = removed.emptied {
-            self.accounts.remove_if(&identity, |known| Arc::ptr_eq(known, cell));
-        }
-    }
-
-    /// Room for `wanted` more, after a sweep if need be. The count is taken here, so that many threads can't overrun it.
-    fn reserve(&self, count: &AtomicUsize, limit: usize, wanted: usize, now: Timestamp) -> bool {
-        let take = || {
-            let more = |held: usize| held.checked_add(wanted).filter(|&sum| sum <= limit);
-            count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+        let mut accounts: Vec<(Arc<str>, [u8; 32])> = Vec::new();
+        let digest = |feed: &dyn Fn(&mut ring::digest::Context)| {
+            let mut out = [0; 32];
+            out.copy_from_slice(hash(Hash::Sha256, |context| feed(context)).as_ref());
+            out
         };
-        if take() {
-            return true;
-        }
-        // A part of the accounts at a time, so that nobody's login pays for all of them.
-        let part = self.swept.fetch_add(1, Ordering::Relaxed);
-        self.sweep_these(self.accounts.part(part), now);
-        take()
+        self.read_all(|account| accounts.push((account.identity.clone(), digest(&|context| account.feed(context)))));
+        accounts.sort_unstable();
+        digest(&|context| accounts.iter().for_each(|(_, account)| context.update(account)))
     }
 
-    /// Room for one more lineage. In a full store only an old session of the same account may go for it: of the same client,
-    /// where that is said.
-    fn reserve_lineage(&self, identity: &Arc<str>, of: Option<DeviceId>, now: Timestamp) -> bool {
-        if self.reserve(&self.lineages, self.capacity.lineages, 1, now) {
-            return true;
+    /// Sweeps a little where there is no room for so much more.
+    fn make_way(&self, records: usize, lineages: usize, now: Timestamp) {
+        if !self.counts.records.has_room(records) || !self.counts.lineages.has_room(lineages) {
+            self.sweep_step(now);
         }
-        let (cell, removed) = self.with_account(identity, |cell, account| (cell.clone(), account.give_up_lineage(of)));
-        self.forget(&cell, removed);
-        self.reserve(&self.lineages, self.capacity.lineages, 1, now)
-    }
-
-    fn sweep_these(&self, cells: impl IntoIterator<Item = Cell>, now: Timestamp) {
-        for cell in cells {
-            self.prune(&cell, now);
-        }
-    }
-
-    /// Drops what expired of an account, and the account when nothing is left of it.
-    fn prune(&self, cell: &Cell, now: Timestamp) {
-        let removed = lock(cell).remove_expired(now);
-        self.forget(cell, removed);
     }
 
     fn remember(&self, remember: &Remember, now: Timestamp) -> Committed {
-        let identity = match (remember.records.first(), &remember.token, &remember.link) {
+        let identity = match (remember.records.first(), &remember.token, &remember.link, &remember.secret) {
             (Some(record), ..) => &record.identity,
-            (None, Some(token), _) => &token.identity,
-            (None, None, Some(link)) => &link.lineage.identity,
-            (None, None, None) => return Committed::Done,
+            (None, Some(token), ..) => &token.identity,
+            (None, None, Some(link), _) => &link.lineage.identity,
+            (None, None, None, Some(new)) => &new.identity,
+            (None, None, None, None) => return Committed::Done,
         };
-        let link = remember.link.as_ref().map(|link| self.compared(link));
+        let link = remember.link.as_ref().map(|link| self.compared(link, now));
         let count = remember.records.len() + usize::from(remember.token.is_some());
-        if !self.reserve(&self.records, self.capacity.records, count, now) {
+        self.make_way(count + usize::from(remember.secret.is_some()), usize::from(link.is_some()), now);
+        let committed = self.change_of(identity, true, now, |account, room| {
+            let device = match account.admits(remember, link.as_ref()) {
+                Ok(device) => device,
+                Err(refused) => return refused,
+            };
+            let new_secret = remember.secret.is_some() && !account.has_secret(now);
+            let wanted = device.as_ref().map_or(0, |device| account.wants(remember, device)) + usize::from(new_secret);
             // Only clients of this very account that were never used may go for it.
-            let (cell, removed) = self.with_account(identity, |cell, account| (cell.clone(), account.make_room(count)));
-            self.forget(&cell, removed);
-            if !self.reserve(&self.records, self.capacity.records, count, now) {
-                self.prune(&cell, now);
+            if !room.records(wanted) && !account.make_room(wanted, device.as_ref()) {
                 return Committed::Full;
             }
-        }
-        let linked = link.is_some() && self.reserve_lineage(identity, None, now);
-        let link = link.filter(|_| linked);
-        let (cell, added) = self.with_account(identity, |cell, account| {
-            let added = account.add_client(remember, link.as_ref(), now, &self.capacity);
-            if let Ok(added) = &added {
-                self.index(cell, &added.records, link.as_ref().map(|link| link.handle));
-                if let Some(token) = &remember.token {
-                    self.tokens.insert(*token.id(), cell.clone());
-                }
-                if let Some(new) = &remember.secret {
-                    self.logins.insert(new.login, cell.clone());
-                }
+            // In a full store only an old session of the same account may go for a new one; else there is none.
+            let link = link.as_ref().filter(|link| {
+                account.lineage(&link.handle).is_some() || room.lineage() || account.give_up_lineage(None)
+            });
+            if let Some(device) = device {
+                account.add_client(remember, device, link, &self.capacity, now);
             }
-            (cell.clone(), added)
+            if let Some(new) = &remember.secret {
+                account.set_secret(new, now);
+                account.is_found_by(&new.login);
+            }
+            Committed::Done
         });
-        match added {
-            Ok(added) => {
-                self.records.fetch_sub(count - added.room().min(count), Ordering::Relaxed);
-                self.forget(&cell, added.removed);
-                Committed::Done
-            }
-            Err(refused) => {
-                self.records.fetch_sub(count, Ordering::Relaxed);
-                self.lineages.fetch_sub(usize::from(linked), Ordering::Relaxed);
-                self.prune(&cell, now);
-                refused
-            }
-        }
-    }
-
-    /// Makes records and a lineage findable; called under the account's lock.
-    fn index(&self, cell: &Cell, records: &[AssertionId], handle: Option<Handle>) {
-        for id in records {
-            self.assertions.insert(*id, cell.clone());
-        }
-        if let Some(handle) = handle {
-            self.handles.insert(handle, cell.clone());
-        }
+        committed.unwrap_or(Committed::Full)
     }
 
     fn apply(&self, change: &Use, now: Timestamp) -> Committed {
-        let Some(cell) = self.assertions.get(&change.assertion) else { return Committed::Gone };
-        let room = change.successor.is_none() || self.reserve(&self.records, self.capacity.records, 1, now);
-        let reserved = usize::from(change.successor.is_some() && room);
-        let applied = {
-            let mut account = lock(&cell);
-            let applied = account.apply(change, room, now);
-            if let Ok((_, added)) = &applied {
-                self.index(&cell, &added.records, None);
-                if let Some(new) = &change.secret {
-                    self.logins.insert(new.login, cell.clone());
-                }
-            }
-            applied
-        };
-        let (committed, added) = match applied {
-            Ok((committed, added)) => (committed, added),
-            Err(refused) => (refused, Added::default()),
-        };
-        self.records.fetch_sub(reserved - added.records.len().min(reserved), Ordering::Relaxed);
-        self.forget(&cell, added.removed);
-        committed
+        self.make_way(usize::from(change.successor.is_some() || change.secret.is_some()), 0, now);
+        let places = self.index.find(&Name::Record(change.assertion));
+        let mut applied = places
+            .iter()
+            .filter_map(|place| self.change_at(place, now, |account, room| account.apply(change, room, now)).flatten());
+        applied.next().unwrap_or(Committed::Gone)
     }
 
     fn apply_token(&self, change: &TokenUse, now: Timestamp) -> Committed {
-        let Some(cell) = self.tokens.get(&change.token) else { return Committed::Gone };
-        let (committed, removed) = lock(&cell).apply_token(change, now);
-        self.forget(&cell, removed);
-        committed
+        let places = self.index.find(&Name::Token(change.token));
+        let mut applied = places
+            .iter()
+            .filter_map(|place| self.change_at(place, now, |account, _| account.apply_token(change, now)).flatten());
+        applied.next().unwrap_or(Committed::Gone)
     }
 
     fn set_secret(&self, new: &NewSecret, now: Timestamp) -> Committed {
-        self.with_account(&new.identity, |cell, account| {
-            if !account.set_secret(new, now) {
-                return Committed::WithoutSuccessor;
-            }
-            self.logins.insert(new.login, cell.clone());
-            Committed::Done
-        })
+        self.make_way(1, 0, now);
+        let set = self.change_of(&new.identity, true, now, |account, room| {
+            (account.has_secret(now) || room.records(1)) && account.set_secret(new, now)
+        });
+        // Without room for it, it is as with another one: what it would have sealed is not issued.
+        if set == Some(true) { Committed::Done } else { Committed::WithoutSuccessor }
     }
 
     /// The link, and whether its session is another identity's too, as far as is known here.
-    fn compared(&self, link: &Link) -> Link {
+    fn compared(&self, link: &Link, now: Timestamp) -> Link {
         let mut link = link.clone();
         for handle in [Some(link.handle), link.predecessor].into_iter().flatten() {
-            let Some(cell) = self.handles.get(&handle) else { continue };
-            let mut account = lock(&cell);
-            if *account.identity() != link.lineage.identity {
-                account.share();
-                link.lineage.shared = true;
+            for place in self.index.find(&Name::Handle(handle)).iter() {
+                let known = |account: &Account| account.lineage(&handle);
+                let Some(lineage) = self.read(place, Part::Lineage(&handle), known) else { continue };
+                if lineage.identity != link.lineage.identity {
+                    self.change_at(place, now, |account, _| account.share());
+                    link.lineage.shared = true;
+                }
+                link.lineage.shared |= lineage.shared;
             }
-            link.lineage.shared |= account.lineage(&handle).is_some_and(|lineage| lineage.shared);
         }
         link
     }
 
     fn link(&self, link: &Link, now: Timestamp) -> Committed {
-        let link = &self.compared(link);
-        let (identity, device) = (&link.lineage.identity, link.lineage.device);
-        if !self.reserve_lineage(identity, Some(device), now) {
-            self.prune(&self.account(identity), now);
-            return Committed::Full;
-        }
-        let (cell, linked) = self.with_account(identity, |cell, account| {
-            let linked = account.link(link, &self.capacity, now);
-            if linked.is_ok() {
-                self.index(cell, &[], Some(link.handle));
+        let link = &self.compared(link, now);
+        self.make_way(0, 1, now);
+        let linked = self.change_of(&link.lineage.identity, true, now, |account, room| {
+            if let Err(refused) = account.admits_link(link, &self.capacity) {
+                return refused;
             }
-            (cell.clone(), linked)
+            // In a full store only an old session of the same client may go for it.
+            let known = account.lineage(&link.handle).is_some();
+            if !known && !room.lineage() && !account.give_up_lineage(Some(link.lineage.device)) {
+                return Committed::Full;
+            }
+            account.link(link, &self.capacity, now);
+            Committed::Done
         });
-        match linked {
-            Ok(removed) => {
-                self.forget(&cell, removed);
-                Committed::Done
-            }
-            Err(refused) => {
-                self.lineages.fetch_sub(1, Ordering::Relaxed);
-                self.prune(&cell, now);
-                refused
-            }
-        }
+        linked.unwrap_or(Committed::Full)
     }
 }
 
 impl Store for MemoryStore {
     fn lookup(&self, lookup: &Lookup, now: Timestamp) -> Result<Found, Unavailable> {
         let record = lookup.assertion.and_then(|id| {
-            let cell = self.assertions.get(&id)?;
-            lock(&cell).record(&id)
+            let places = self.index.find(&Name::Record(id));
+            places.iter().find_map(|place| self.read(place, Part::Record(&id), |account| account.record(&id)))
         });
         let lineage = lookup.handle.and_then(|handle| {
-            let cell = self.handles.get(&handle)?;
-            lock(&cell).lineage(&handle)
+            let places = self.index.find(&Name::Handle(handle));
+            places.iter().find_map(|place| self.read(place, Part::Lineage(&handle), |account| account.lineage(&handle)))
         });
         let token = lookup.token.and_then(|id| {
-            let cell = self.tokens.get(&id)?;
-            lock(&cell).tokens(&id)
+            let places = self.index.find(&Name::Token(id));
+            places.iter().find_map(|place| self.read(place, Part::Tokens(&id), |account| account.tokens(&id)))
         });
         let account = lookup.login.filter(|_| lookup.account).and_then(|login| {
-            let cell = self.logins.get(&login)?;
-            lock(&cell).state(now)
+            let places = self.index.find(&Name::Login(login));
+            places.iter().find_map(|place| self.read(place, Part::State, |account| account.state(&login, now)))
         });
         Ok(Found { record, lineage, token, account })
     }
@@ -351,27 +254,21 @@ impl Store for MemoryStore {
     }
 
     fn devices(&self, identity: &str, scope: Option<&Scope>, now: Timestamp) -> Result<Vec<Device>, Unavailable> {
-        Ok(self.accounts.get(identity).map(|cell| lock(&cell).devices(scope, now)).unwrap_or_default())
+        let held = self.accounts.of(identity, false, &self.scopes);
+        let look = |account: &Account| account.devices(scope, now);
+        Ok(held.and_then(|held| held.stripe.read(held.slot, Part::All, &self.scopes, look)).unwrap_or_default())
     }
 
     fn revoke(&self, identity: &str, which: Revoke, now: Timestamp) -> Result<usize, Unavailable> {
-        Ok(match which {
-            Revoke::Device(_) | Revoke::Assertion(_) => {
-                self.accounts.get(identity).map_or(0, |cell| lock(&cell).revoke(which, now))
-            }
-            // Also of an account that has no clients yet: one may be logging in just now.
-            Revoke::All | Revoke::AllBut(_) => {
-                self.with_account(&Arc::from(identity), |_, account| account.revoke(which, now))
-            }
-        })
+        // As a whole, also an account that has no clients yet is revoked: one may be logging in just now.
+        let make = matches!(which, Revoke::All | Revoke::AllBut(_));
+        Ok(self.change_of(identity, make, now, |account, _| account.revoke(which, now)).unwrap_or(0))
     }
 
     fn revoke_everyone(&self, now: Timestamp) -> Result<(), Unavailable> {
         // First for accounts to come, then for those that are there.
         self.revoked.fetch_max(now.as_secs(), Ordering::SeqCst);
-        for cell in self.accounts.values() {
-            lock(&cell).revoke(Revoke::All, now);
-        }
+        self.change_all(now, |account| _ = account.revoke(Revoke::All, now));
         Ok(())
     }
 }
@@ -391,8 +288,4 @@ impl fmt::Debug for MemoryStore {
             .field("lineages", &lineages)
             .finish_non_exhaustive()
     }
-}
-
-fn lock(cell: &Mutex<Account>) -> MutexGuard<'_, Account> {
-    cell.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,279 @@
+//! What a store holds, and what that costs: octets of resident memory per record, lookups and verifications per second,
+//! at a tenth of the records and at all of them.
+//!
+//! `cargo run --release --example capacity [RECORDS] [STORE] [sessions]`; 1,000,000 records in the `memory` store by
+//! default, each the only one of an account of its own. With `sessions`, every login leaves a TLS session that can be
+//! resumed, too.
+
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use fast_reauth::Timestamp;
+use fast_reauth::assertion::{AssertionId, BindingType, ClientAssertion, DeviceId, FullLogin, Pin, Policy, Service};
+use fast_reauth::channel::{ChannelFacts, ExporterUnavailable, Handle, ServerName};
+use fast_reauth::mechanism::iky::Client;
+use fast_reauth::mechanism::{Connection, Login, Outcome, Server};
+use fast_reauth::store::{Capacity, Commit, Committed, Lookup, MemoryStore, Store};
+use ring::hmac;
+
+/// Whatever goes wrong ends the program, with a message.
+type Fault = Box<dyn std::error::Error>;
+
+/// A store to measure.
+trait Subject {
+    /// The store itself; what the measurement knows of it.
+    fn store(&self) -> &dyn Store;
+
+    /// How many records and lineages it says that it holds, where it says so.
+    fn len(&self) -> Option<(usize, usize)>;
+}
+
+impl Subject for MemoryStore {
+    fn store(&self) -> &dyn Store {
+        self
+    }
+
+    fn len(&self) -> Option<(usize, usize)> {
+        Some(MemoryStore::len(self))
+    }
+}
+
+/// The store of this name, with room for `records` records and as many lineages.
+fn open(name: &str, records: usize) -> Result<Box<dyn Subject>, Fault> {
+    match name {
+        "memory" => Ok(Box::new(MemoryStore::new(Capacity { records, lineages: records, ..Capacity::default() }))),
+        other => Err(format!("no store is called {other}; there is: memory").into()),
+    }
+}
+
+const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
+const NAME: &str = "imap.example.com";
+
+/// How many clients come back, how many ids are looked up, and how many in a round.
+const RETURNING: usize = 20_000;
+const LOOKUPS: usize = 1_000_000;
+const ROUND: usize = 1_000;
+
+/// A connection of which nothing is real: what its exporter gives comes from its number.
+struct Channel(hmac::Key);
+
+impl Channel {
+    fn new(number: usize) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, &number.to_be_bytes()))
+    }
+
+    fn export(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), ExporterUnavailable> {
+        let mut all = hmac::Context::with_key(&self.0);
+        [label, b"\0", context].into_iter().for_each(|part| all.update(part));
+        let tag = all.sign();
+        out.copy_from_slice(tag.as_ref().get(..out.len()).ok_or(ExporterUnavailable)?);
+        Ok(())
+    }
+
+    fn octets<const N: usize>(&self, what: &[u8]) -> [u8; N] {
+        let mut out = [0; N];
+        out.copy_from_slice(&hmac::sign(&self.0, what).as_ref()[..N]);
+        out
+    }
+
+    fn facts(&self) -> Result<ChannelFacts, Fault> {
+        let facts = ChannelFacts::tls13().server_name(ServerName::parse(NAME)?);
+        Ok(facts.exporter(&|label: &[u8], context: &[u8], out: &mut [u8]| self.export(label, context, out))?)
+    }
+}
+
+/// A client that comes back: its message, for the connection that it comes back on.
+struct Returning {
+    channel: ChannelFacts,
+    message: Vec<u8>,
+}
+
+/// The service, its store, and what the measurement has to know of the clients.
+struct Load {
+    subject: Box<dyn Subject>,
+    server: Server,
+    sessions: bool,
+    ids: Vec<AssertionId>,
+}
+
+impl Load {
+    /// An identity of 32 octets.
+    fn identity(number: usize) -> String {
+        format!("user{number:012}@mail.example.com")[..32].to_owned()
+    }
+
+    /// The full login of one client more.
+    fn log_in(&mut self, number: usize) -> Result<(), Fault> {
+        let (channel, identity) = (Channel::new(number), Self::identity(number));
+        let mut facts = channel.facts()?;
+        if self.sessions {
+            facts = facts.handle(Handle::new(channel.octets(b"handle")));
+        }
+        let full = FullLogin::new("SCRAM-SHA-256-PLUS", &identity)?.bound_by(BindingType::Exporter);
+        let login =
+            Login { full: &full, identity: &identity, device: DeviceId::new(channel.octets(b"device")), now: NOW };
+        let exporter = |label: &[u8], context: &[u8], out: &mut [u8]| channel.export(label, context, out);
+        let made = Connection::new(&self.server, facts).logged_in(login, &exporter);
+        let Commit::Remember(remember) = &made.commit else { return Err("a full login is remembered".into()) };
+        self.ids.extend(remember.records.iter().map(|record| *record.id()));
+        match self.subject.store().commit(&made.commit, NOW)? {
+            Committed::Done => Ok(()),
+            other => Err(format!("client {number}: {other:?}").into()),
+        }
+    }
+
+    fn fill(&mut self, to: usize) -> Result<Duration, Fault> {
+        let start = Instant::now();
+        (self.ids.len()..to).try_for_each(|number| self.log_in(number))?;
+        Ok(start.elapsed())
+    }
+
+    /// The client of this number on a new connection, after its first use, which the store has to write down.
+    fn comes_back(&self, number: usize) -> Result<Returning, Fault> {
+        let (before, identity) = (Channel::new(number), Self::identity(number));
+        let full = FullLogin::new("SCRAM-SHA-256-PLUS", &identity)?.bound_by(BindingType::Exporter);
+        let exporter = |label: &[u8], context: &[u8], out: &mut [u8]| before.export(label, context, out);
+        let (policy, service) = (Policy::default(), Service::IMAP);
+        let assertion =
+            ClientAssertion::derive(Pin::SHA_256_EXPR, &service, &full, &before.facts()?, &exporter, &policy, NOW)?;
+        let channel = Channel::new(usize::MAX - number).facts()?;
+        let client = Client::start(&assertion, &channel, None, None)?;
+        let returning = Returning { channel, message: client.message };
+        self.verify(&returning)?;
+        Ok(returning)
+    }
+
+    fn verify(&self, client: &Returning) -> Result<(), Fault> {
+        let connection = Connection::new(&self.server, client.channel.clone());
+        let verdict = connection.iky(Pin::SHA_256_EXPR, &client.message).run(self.subject.store(), NOW);
+        if verdict.outcome == Outcome::Accepted { Ok(()) } else { Err(format!("{:?}", verdict.outcome).into()) }
+    }
+
+    /// What takes how long, with as many records as there are now.
+    fn measure(&self) -> Result<Costs, Fault> {
+        let mut random = Random(self.ids.len() as u64);
+        let known: Vec<AssertionId> = (0..LOOKUPS).map(|_| self.ids[random.below(self.ids.len())]).collect();
+        let known = median(known.chunks(ROUND), |ids| ids.iter().try_for_each(|id| self.look_up(*id, true)))?;
+        // Ids that the store never saw, as anybody can send them.
+        let unknown: Vec<AssertionId> = (0..LOOKUPS).map(|_| random.id()).collect();
+        let unknown = median(unknown.chunks(ROUND), |ids| ids.iter().try_for_each(|id| self.look_up(*id, false)))?;
+        let clients = (0..RETURNING).map(|_| self.comes_back(random.below(self.ids.len())));
+        let clients: Vec<Returning> = clients.collect::<Result<_, _>>()?;
+        let verification =
+            median(clients.chunks(ROUND / 10), |clients| clients.iter().try_for_each(|client| self.verify(client)))?;
+        Ok(Costs { known, unknown, verification })
+    }
+
+    fn look_up(&self, id: AssertionId, is_known: bool) -> Result<(), Fault> {
+        let found = self.subject.store().lookup(&Lookup { assertion: Some(id), ..Lookup::default() }, NOW)?;
+        if black_box(found).record.is_some() == is_known { Ok(()) } else { Err("a record is missing".into()) }
+    }
+}
+
+/// Nanoseconds.
+struct Costs {
+    known: f64,
+    unknown: f64,
+    verification: f64,
+}
+
+impl Costs {
+    fn print(&self, records: usize) {
+        println!(
+            "{records:>9} records: a lookup {:.0} ns ({:.0}/s), of an unknown id {:.0} ns; \
+             a verification {:.2} µs ({:.0}/s)",
+            self.known,
+            1e9 / self.known,
+            self.unknown,
+            self.verification / 1e3,
+            1e9 / self.verification,
+        );
+    }
+}
+
+/// Nanoseconds for one item: the median over the rounds, as whatever else the machine does disturbs only some of them.
+fn median<'a, T: 'a>(
+    rounds: impl Iterator<Item = &'a [T]>,
+    mut run: impl FnMut(&[T]) -> Result<(), Fault>,
+) -> Result<f64, Fault> {
+    let mut took = Vec::new();
+    for round in rounds {
+        let start = Instant::now();
+        run(round)?;
+        took.push(start.elapsed().as_nanos() as f64 / round.len() as f64);
+    }
+    took.sort_by(f64::total_cmp);
+    took.get(took.len() / 2).copied().ok_or_else(|| "nothing to measure".into())
+}
+
+/// A splitmix64: which client is next needs no more than that.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ z >> 31) % end as u64) as usize
+    }
+
+    fn id(&mut self) -> AssertionId {
+        let mut octets = [0; AssertionId::LEN];
+        octets.iter_mut().for_each(|octet| *octet = self.below(256) as u8);
+        AssertionId::from_octets(octets)
+    }
+}
+
+/// Octets of this process that are in memory.
+fn resident() -> Result<usize, Fault> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS in /proc/self/status")?;
+    Ok(line.trim().trim_end_matches("kB").trim().parse::<usize>()? * 1024)
+}
+
+fn run() -> Result<(), Fault> {
+    let mut args = std::env::args().skip(1);
+    let records = args.next().map_or(Ok(1_000_000), |number| number.parse::<usize>())?.max(10);
+    let name = args.next().unwrap_or_else(|| "memory".to_owned());
+    let sessions = args.next().is_some_and(|word| word == "sessions");
+    let server = Server::new(Service::IMAP, [ServerName::parse(NAME)?], ["SCRAM-SHA-256-PLUS"])?;
+    let mut load = Load { subject: open(&name, records)?, server, sessions, ids: Vec::new() };
+    // What the measurement keeps is in memory before it counts; the first client brings in what is there only once.
+    load.log_in(0)?;
+    load.ids.resize(records, load.ids[0]);
+    load.ids.truncate(1);
+    let before = resident()?;
+
+    let mut grown = Vec::new();
+    for size in [records / 10, records] {
+        let took = load.fill(size)?;
+        let octets = resident()?.saturating_sub(before) as f64 / size as f64;
+        println!("{size:>9} records: {octets:.1} octets resident each; {:.1} s to fill", took.as_secs_f64());
+        let costs = load.measure()?;
+        costs.print(size);
+        grown.push(costs);
+    }
+    if let [less, more] = &grown[..] {
+        println!(
+            "ratio: {:.2} for a lookup, {:.2} for one of an unknown id, {:.2} for a verification",
+            more.known / less.known,
+            more.unknown / less.unknown,
+            more.verification / less.verification,
+        );
+    }
+    if let Some((records, lineages)) = load.subject.len() {
+        println!("the store says that it holds {records} records and {lineages} lineages");
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("{fault}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! A server behind a front end that terminates TLS, and everything around it (`interop/run haproxy`): IMAP with IKY.
+//!
+//! ```text
+//! front_end server [--mechanism NAME]... [--mode facts|certificate --cert FILE]
+//! front_end client --port N --ca FILE [--mechanism NAME] STEP...
+//! front_end relay --port N --ca FILE --cert FILE --key FILE
+//! front_end direct --port N --from ADDRESS --mode header|none
+//! ```
+//!
+//! The server speaks no TLS. It believes in PROXY protocol headers from 127.0.0.1, and in nothing else; with the mode
+//! `certificate` it knows the front end's certificate. It prints `port N`, and a line for every login or refusal. The
+//! client is that of `interop_peer`. The relay is a man in the middle whom the client trusts: he terminates its TLS
+//! with a certificate of his own, makes a TLS connection to the front end, relays, and afterwards sends on another
+//! connection what the client sent. `direct` is a client that connects past the front end, with a header of its own or
+//! without.
+
+#[path = "../interop_peer/client.rs"]
+mod client;
+mod direct;
+mod plain;
+mod relay;
+mod server;
+#[path = "../interop_peer/wire.rs"]
+mod wire;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use fast_reauth::Timestamp;
+use fast_reauth::assertion::Pin;
+
+/// Whatever goes wrong.
+type Fault = Box<dyn Error + Send + Sync>;
+
+/// The one account, and the one server name.
+const NAME: &str = "imap.example.com";
+const USER: &str = "alice";
+const PASSWORD: &str = "secret";
+
+/// No peer lives longer than this, whatever happens to who started it.
+const LIFETIME: Duration = Duration::from_secs(120);
+
+/// What the command line says.
+#[derive(Debug, Default)]
+struct Args {
+    cert: String,
+    key: String,
+    ca: String,
+    port: u16,
+    from: String,
+    mode: String,
+    mechanisms: Vec<Pin>,
+    steps: Vec<String>,
+}
+
+impl Args {
+    fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, Fault> {
+        let mut args = Self::default();
+        while let Some(word) = words.next() {
+            if !word.starts_with("--") {
+                args.steps.push(word);
+                continue;
+            }
+            let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
+            match word.as_str() {
+                "--cert" => args.cert = value,
+                "--key" => args.key = value,
+                "--ca" => args.ca = value,
+                "--port" => args.port = value.parse()?,
+                "--from" => args.from = value,
+                "--mode" => args.mode = value,
+                "--mechanism" => {
+                    args.mechanisms.push(Pin::from_name(&value).ok_or_else(|| format!("{value} is no mechanism"))?)
+                }
+                _ => return Err(format!("there is no option {word}").into()),
+            }
+        }
+        if args.mechanisms.is_empty() {
+            args.mechanisms.push(Pin::SHA_256_EXPR);
+        }
+        Ok(args)
+    }
+}
+
+/// The time, and what it is later than it is.
+fn now(later: Duration) -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_secs(since.as_secs()).after(later)
+}
+
+fn main() -> ExitCode {
+    std::thread::spawn(|| {
+        std::thread::sleep(LIFETIME);
+        std::process::exit(3);
+    });
+    let mut words = std::env::args().skip(1);
+    let part = words.next();
+    let done = Args::parse(words).and_then(|args| match part.as_deref() {
+        Some("server") => server::run(&args),
+        Some("client") => client::run(&args),
+        Some("relay") => relay::run(&args),
+        Some("direct") => direct::run(&args),
+        _ => Err("which part: server, client, relay or direct?".into()),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            println!("error {fault}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! A man in the middle with a certificate that the client trusts.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_rustls::rustls::client::Resumption;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::version::TLS13;
+use tokio_rustls::rustls::{
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+};
+
+use crate::{Args, Fault, NAME};
+
+/// How long either side may be silent before the other is heard.
+const TURN: Duration = Duration::from_millis(50);
+
+/// How long both may be silent.
+const PATIENCE: u32 = 100;
+
+type Victim = StreamOwned<ServerConnection, TcpStream>;
+type Target = StreamOwned<ClientConnection, TcpStream>;
+
+struct Relay {
+    server: Arc<ServerConfig>,
+    client: Arc<ClientConfig>,
+    port: u16,
+}
+
+/// Relays one connection after the other.
+pub(crate) fn run(args: &Args) -> Result<(), Fault> {
+    let chain = CertificateDer::pem_file_iter(&args.cert)?.collect::<Result<Vec<_>, _>>()?;
+    let server = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(&[&TLS13])?
+        .with_no_client_auth()
+        .with_single_cert(chain, PrivateKeyDer::from_pem_file(&args.key)?)?;
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(&args.ca)?)?;
+    let mut client = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(&[&TLS13])?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    client.resumption = Resumption::disabled();
+    let relay = Relay { server: Arc::new(server), client: Arc::new(client), port: args.port };
+    let listener = TcpListener::bind(("127.0.0.1", 0))?;
+    println!("port {}", listener.local_addr()?.port());
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
+    loop {
+        if let Err(fault) = relay.both(listener.accept()?.0) {
+            println!("closed {fault}");
+        }
+    }
+}
+
+impl Relay {
+    /// One connection of the client, and then one of his own with what the client said.
+    fn both(&self, tcp: TcpStream) -> Result<(), Fault> {
+        let mut victim: Victim = StreamOwned::new(ServerConnection::new(Arc::clone(&self.server))?, ready(tcp)?);
+        let mut target = self.target()?;
+        let (mut said, mut silent) = (Vec::new(), 0);
+        while silent < PATIENCE {
+            let heard = hear(&mut target);
+            let client = hear(&mut victim);
+            if let Some(octets) = &heard {
+                victim.write_all(octets)?;
+            }
+            match client {
+                Some(octets) if octets.is_empty() => break,
+                Some(octets) => {
+                    said.extend_from_slice(&octets);
+                    target.write_all(&octets)?;
+                    silent = 0;
+                }
+                None => silent += 1,
+            }
+            if heard.is_some_and(|octets| octets.is_empty()) {
+                break;
+            }
+        }
+        drop((victim, target));
+
+        let mut target = self.target()?;
+        // The greeting first, as the client had it.
+        let mut answer = Vec::new();
+        for _ in 0..PATIENCE {
+            let whole = |answer: &[u8]| answer.windows(2).any(|two| two == b"\r\n");
+            match hear(&mut target) {
+                Some(octets) if octets.is_empty() => break,
+                Some(octets) if whole(&answer) => answer.extend_from_slice(&octets),
+                Some(octets) => {
+                    answer.extend_from_slice(&octets);
+                    if whole(&answer) {
+                        target.write_all(&said)?;
+                    }
+                }
+                None => {}
+            }
+            if answer.windows(3).any(|three| three == b"a2 ") {
+                break;
+            }
+        }
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let completion = answer.lines().find(|line| line.starts_with("a1 ")).unwrap_or("nothing");
+        println!("replayed {}", completion.split(' ').nth(1).unwrap_or(completion));
+        Ok(())
+    }
+
+    fn target(&self) -> Result<Target, Fault> {
+        let tcp = ready(TcpStream::connect(("127.0.0.1", self.port))?)?;
+        Ok(StreamOwned::new(ClientConnection::new(Arc::clone(&self.client), ServerName::try_from(NAME)?)?, tcp))
+    }
+}
+
+fn ready(tcp: TcpStream) -> Result<TcpStream, Fault> {
+    tcp.set_nodelay(true)?;
+    tcp.set_read_timeout(Some(TURN))?;
+    Ok(tcp)
+}
+
+/// What this side has to say; nothing at its end, `None` if it is silent.
+fn hear(side: &mut impl std::io::Read) -> Option<Vec<u8>> {
+    let mut octets = vec![0; 4096];
+    match side.read(&mut octets) {
+        Ok(read) => {
+            octets.truncate(read);
+            Some(octets)
+        }
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => None,
+        Err(_) => Some(Vec::new()),
+    }
+}

@@ -1,0 +1,176 @@
+//! The server: one account, a password, and this library. It has no TLS.
+
+use std::io::Read as _;
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use fast_reauth::assertion::{DeviceId, FullLogin, Service};
+use fast_reauth::channel::{EndPoint, ServerName};
+use fast_reauth::mechanism::{self, Connection, Login, Outcome, Recognised};
+use fast_reauth::profile::{Offer, ServerEvent, imap};
+use fast_reauth::proxy::{ForwardedFacts, TrustedPeers};
+use fast_reauth::store::{Commit, MemoryStore, Store as _};
+use ring::rand::{SecureRandom as _, SystemRandom};
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+
+use crate::plain::Plain;
+use crate::{Args, Fault, NAME, PASSWORD, USER, now};
+
+struct Peer {
+    server: mechanism::Server,
+    peers: TrustedPeers,
+    store: MemoryStore,
+}
+
+/// Serves one connection after the other.
+pub(crate) fn run(args: &Args) -> Result<(), Fault> {
+    let front_end = IpAddr::from(Ipv4Addr::LOCALHOST);
+    // The front end of the suite accepts no early data.
+    let mut peers = TrustedPeers::new([front_end.into()]).without_early_data();
+    if args.mode == "certificate" {
+        peers = peers.certificate(EndPoint::from_certificate(&CertificateDer::from_pem_file(&args.cert)?)?);
+    }
+    let server = mechanism::Server::new(Service::IMAP, [ServerName::parse(NAME)?], ["PLAIN"])?;
+    let peer = Peer { server: server.pins(args.mechanisms.iter().copied()), peers, store: MemoryStore::default() };
+    // Everywhere on loopback, so that others than the front end reach it.
+    let listener = TcpListener::bind(("0.0.0.0", 0))?;
+    println!("port {}", listener.local_addr()?.port());
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
+    loop {
+        if let Err(fault) = peer.serve(listener.accept()?.0) {
+            println!("closed {fault}");
+        }
+    }
+}
+
+impl Peer {
+    fn serve(&self, tcp: TcpStream) -> Result<(), Fault> {
+        let Some((mut wire, facts)) = Plain::accept(tcp, &self.peers)? else { return Ok(()) };
+        let connection = Connection::new(&self.server, facts.channel());
+        let lineage = match connection.lookup() {
+            Some(lookup) => self.store.lookup(&lookup, now(Duration::ZERO))?.lineage,
+            None => None,
+        };
+        let mut connection = connection.resumes(lineage);
+        let offer = Offer::of(connection.mechanisms(now(Duration::ZERO)))?;
+        wire.send(format!("* OK [CAPABILITY IMAP4rev1 {}] ready\r\n", imap::capabilities(&offer)).as_bytes())?;
+        let mut logged_in = false;
+        while let Some(line) = wire.peek()? {
+            let words: Vec<&str> = line.split(' ').collect();
+            match words[..] {
+                [tag, "AUTHENTICATE", "PLAIN", message] if !logged_in => {
+                    wire.take(&line);
+                    logged_in = self.plain(&mut wire, &mut connection, &facts, tag, message)?;
+                }
+                [_, "AUTHENTICATE", ..] if !logged_in => {
+                    logged_in = self.recognise(&mut wire, &mut connection, &offer)?;
+                }
+                [tag, ..] => {
+                    wire.take(&line);
+                    let said = if logged_in { "OK done" } else { "BAD Log in first" };
+                    wire.send(format!("{tag} {said}\r\n").as_bytes())?;
+                }
+                [] => return Err("an empty line where a command was due".into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// The full login. Says so only when the store has it.
+    fn plain(
+        &self,
+        wire: &mut Plain,
+        connection: &mut Connection<'_>,
+        facts: &ForwardedFacts,
+        tag: &str,
+        message: &str,
+    ) -> Result<bool, Fault> {
+        let good = STANDARD.decode(message)? == format!("\0{USER}\0{PASSWORD}").as_bytes();
+        if good {
+            let full = FullLogin::new("PLAIN", USER)?;
+            let device = DeviceId::new(random()?);
+            let login = Login { full: &full, identity: "account of alice", device, now: now(Duration::ZERO) };
+            let known = connection.logged_in(login, facts);
+            self.commit(&known.commit)?;
+            let known = known.unknown.map_or_else(|| "known".to_owned(), |why| format!("unknown: {why}"));
+            println!("login PLAIN {USER} {known}");
+        }
+        wire.send(format!("{tag} {}\r\n", if good { "OK Logged in" } else { "NO Wrong" }).as_bytes())?;
+        Ok(good)
+    }
+
+    /// An attempt with EXTERNAL or IKY.
+    fn recognise(&self, wire: &mut Plain, connection: &mut Connection<'_>, offer: &Offer) -> Result<bool, Fault> {
+        let mut exchange = imap::server(offer);
+        let mut event = exchange.receive(&mut wire.input)?;
+        let mut notes = "a mechanism that is not listed".to_owned();
+        let mut client: Option<Recognised> = None;
+        loop {
+            event = match event {
+                ServerEvent::Verify(request) => {
+                    let name = request.mechanism.as_str();
+                    let message = request.initial_response.unwrap_or_default();
+                    let received = connection.receive(name, &message);
+                    let received = received.ok_or_else(|| format!("{name} recognises nobody"))?;
+                    let verdict = received.run(&self.store, now(Duration::ZERO));
+                    let lineage = if String::from_utf8_lossy(&message).contains(",l=1") { " l=1" } else { "" };
+                    let resumed = if connection.facts().is_resumed() { " resumed" } else { "" };
+                    notes = format!("{name} {}{lineage}{resumed}", label(verdict.outcome));
+                    client = verdict.recognised;
+                    exchange.finish(verdict.outcome, verdict.message.as_deref())?
+                }
+                ServerEvent::Send(octets) => {
+                    wire.send(&octets)?;
+                    exchange.receive(&mut wire.input)?
+                }
+                ServerEvent::NeedMore => {
+                    wire.need()?;
+                    exchange.receive(&mut wire.input)?
+                }
+                ServerEvent::Done { bytes, accepted } => {
+                    if let Some(link) = client
+                        .filter(|_| accepted)
+                        .and_then(|client| connection.recognised(&client, now(Duration::ZERO)))
+                    {
+                        self.commit(&link)?;
+                    }
+                    println!("{} {notes}", if accepted { "recognised" } else { "refused" });
+                    wire.send(&bytes)?;
+                    return Ok(accepted);
+                }
+                ServerEvent::OtherCommand => return Err("a command in the middle of a login".into()),
+            };
+        }
+    }
+
+    fn commit(&self, commit: &Commit) -> Result<(), Fault> {
+        match self.store.commit(commit, now(Duration::ZERO))? {
+            committed if committed.is_durable() => Ok(()),
+            other => Err(format!("the store did not keep it: {other:?}").into()),
+        }
+    }
+}
+
+/// As the test vectors call it.
+fn label(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Accepted => "accepted",
+        Outcome::Stale => "stale",
+        Outcome::BadProof => "bad-proof",
+        Outcome::BindingMismatch => "binding-mismatch",
+        Outcome::Replayed => "replayed",
+        _ => "other",
+    }
+}
+
+fn random<const N: usize>() -> Result<[u8; N], Fault> {
+    let mut octets = [0; N];
+    SystemRandom::new().fill(&mut octets).map_err(|_| "the system has no random numbers")?;
+    Ok(octets)
+}

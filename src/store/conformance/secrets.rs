@@ -1,0 +1,215 @@
+//! The secret of an account, and what it says was revoked.
+
+use core::time::Duration;
+
+use super::on::{Checked, On, ensure};
+use super::scene::{Client, EXPR, at, client, first_use_of, renewing, successor};
+use crate::assertion::{AccountState, DeviceId, LoginId, Revocations};
+use crate::store::{Committed, Lookup, NewSecret, Remember, Revoke, Use};
+use crate::time::Timestamp;
+
+fn state(on: On<'_>, login: LoginId, now: Timestamp, what: &str) -> Result<AccountState, String> {
+    match on.state(login, now)? {
+        Some(state) => Ok(AccountState::clone(&state)),
+        None => Err(format!("{what}: the account has no secret")),
+    }
+}
+
+fn must_have(on: On<'_>, new: &NewSecret, now: Timestamp, what: &str) -> Checked {
+    ensure!(state(on, new.login, now, what)?.secret == new.secret, "{what}: the account has another secret");
+    Ok(())
+}
+
+fn revoked(on: On<'_>, client: &Client, now: Timestamp) -> Result<bool, String> {
+    Ok(state(on, client.login_id(), now, "what was revoked")?.revoked.revokes(client.device(), client.login))
+}
+
+pub(super) fn the_first_one_stays(on: On<'_>) -> Checked {
+    let alice = client("alice", 1, at(0));
+    let [first, other] = [1, 2].map(|which| alice.secret(which, 1000));
+    on.secret(&first, at(1), Committed::Done, "an account's secret")?;
+    must_have(on, &first, at(2), "set")?;
+    let known = state(on, first.login, at(2), "set")?;
+    ensure!(known.revoked == Revocations::default(), "of a new account something is revoked: {:?}", known.revoked);
+    on.secret(&first, at(3), Committed::Done, "the same secret once more")?;
+    on.secret(&other, at(4), Committed::WithoutSuccessor, "another secret")?;
+    must_have(on, &first, at(5), "another one was refused")?;
+    let unasked = Lookup { login: Some(first.login), ..Lookup::default() };
+    ensure!(on.lookup(&unasked, at(6))?.account.is_none(), "a lookup gives a secret that it did not ask for");
+    ensure!(on.state(client("bob", 1, at(0)).login_id(), at(6))?.is_none(), "an unknown account has a secret");
+    let nobody = Lookup { account: true, ..Lookup::default() };
+    ensure!(on.lookup(&nobody, at(6))?.account.is_none(), "a lookup without login gives a secret");
+    Ok(())
+}
+
+pub(super) fn needed_for_longer(on: On<'_>) -> Checked {
+    let alice = client("alice", 1, at(0));
+    on.secret(&alice.secret(1, 100), at(1), Committed::Done, "an account's secret")?;
+    on.secret(&alice.secret(1, 200), at(2), Committed::Done, "the same, for longer")?;
+    on.secret(&alice.secret(1, 50), at(3), Committed::Done, "the same, for less long")?;
+    on.secret(&alice.secret(2, 900), at(4), Committed::WithoutSuccessor, "another one, for longer")?;
+    must_have(on, &alice.secret(1, 0), at(199), "until it is needed no more")?;
+    // What happens then is the store's affair. The account gets no second secret beside one that it has.
+    let new = alice.secret(3, 10_000);
+    let committed = on.commit(&crate::store::Commit::Secret(new.clone()), at(1000))?;
+    match committed {
+        Committed::Done => must_have(on, &new, at(1001), "a new one, long after"),
+        Committed::WithoutSuccessor => must_have(on, &alice.secret(1, 0), at(1001), "the one from before, long after"),
+        other => Err(format!("a new secret, long after the one before: {other:?}")),
+    }
+}
+
+pub(super) fn of_a_full_login(on: On<'_>) -> Checked {
+    let (alice, bob) = (client("alice", 1, at(0)), client("bob", 1, at(0)));
+    let with = |client: &Client, which| Remember { secret: Some(client.secret(which, 1000)), ..client.remember() };
+    on.remember(&with(&alice, 1), at(0), Committed::Done, "a full login with a secret")?;
+    must_have(on, &alice.secret(1, 0), at(1), "set by a full login")?;
+    on.must_know(&alice, at(1))?;
+    let again = client("alice", 2, at(2));
+    on.remember(&with(&again, 2), at(2), Committed::Done, "a full login of an account that has a secret")?;
+    must_have(on, &alice.secret(1, 0), at(3), "another full login")?;
+    on.must_know(&again, at(3))?;
+    on.log_in(&bob)?;
+    ensure!(on.state(bob.login_id(), at(1))?.is_none(), "an account has a secret that nobody set");
+    Ok(())
+}
+
+pub(super) fn of_a_login_that_leaves_nothing_else(on: On<'_>) -> Checked {
+    let alice = client("alice", 1, at(0));
+    let secret = Some(alice.secret(1, 1000));
+    let alone = Remember { records: Vec::new(), token: None, link: None, secret };
+    on.remember(&alone, at(0), Committed::Done, "a full login that leaves nothing but a secret")?;
+    must_have(on, &alice.secret(1, 0), at(1), "set by a login that leaves nothing else")?;
+    on.revoke("alice", Revoke::Device(alice.device()), at(2))?;
+    ensure!(revoked(on, &alice, at(3))?, "a client of which the store has nothing but the secret is not revoked");
+    Ok(())
+}
+
+pub(super) fn of_a_use(on: On<'_>) -> Checked {
+    let alice = client("alice", 1, at(0));
+    let record = alice.record(EXPR);
+    on.log_in(&alice)?;
+    let with = |which| Use { secret: Some(alice.secret(which, 1000)), ..first_use_of(&record, at(1)) };
+    on.apply(&with(1), at(1), Committed::Done, "a use with the account's first secret")?;
+    must_have(on, &alice.secret(1, 0), at(2), "set by a use")?;
+    ensure!(!on.must_live(&record, at(2), "used")?.is_tentative(), "a use with a secret is not the first use");
+    on.apply(&with(1), at(3), Committed::Done, "a use with the secret that there is")?;
+    on.apply(&with(2), at(4), Committed::WithoutSuccessor, "a use with another secret")?;
+    must_have(on, &alice.secret(1, 0), at(5), "another one was refused")?;
+    on.must_live(&record, at(5), "used with another secret")?;
+    Ok(())
+}
+
+pub(super) fn of_two_logins(on: On<'_>) -> Checked {
+    // One account under two names that clients log in with.
+    let alice = client("alice", 1, at(0));
+    let alias = LoginId::of(&super::scene::smtp(), "alice@mail.example");
+    let first = alice.secret(1, 1000);
+    let also = |which| NewSecret { login: alias, ..alice.secret(which, 1000) };
+    on.secret(&first, at(1), Committed::Done, "an account's secret")?;
+    ensure!(on.state(alias, at(2))?.is_none(), "a login that nobody used has a secret");
+    on.secret(&also(2), at(3), Committed::WithoutSuccessor, "another secret under another login name")?;
+    if let Some(found) = on.state(alias, at(4))? {
+        ensure!(found.secret == first.secret, "one account has two secrets under two login names");
+    }
+    on.secret(&also(1), at(5), Committed::Done, "the account's secret under another login name")?;
+    must_have(on, &also(1), at(6), "under another login name")?;
+    must_have(on, &first, at(6), "under the first login name")?;
+    // A full login under a third name finds out what the account's secret is: else it would never be sealed anything.
+    let third = LoginId::of(&super::scene::smtp(), "a@mail.example");
+    let again = client("alice", 2, at(7));
+    let secret = NewSecret { login: third, ..again.secret(3, 1000) };
+    let remember = Remember { secret: Some(secret), ..again.remember() };
+    on.remember(&remember, at(7), Committed::Done, "a full login under a third name, with another secret")?;
+    must_have(on, &NewSecret { login: third, ..first.clone() }, at(8), "under the name of a full login since")?;
+    on.revoke("alice", Revoke::Device(alice.device()), at(10))?;
+    for login in [first.login, alias, third] {
+        let revoked = state(on, login, at(11), "after a revocation")?.revoked;
+        ensure!(revoked.revokes(alice.device(), alice.login), "under one of its login names, nothing was revoked");
+    }
+    on.revoke("alice", Revoke::All, at(12))?;
+    for login in [first.login, alias, third] {
+        ensure!(
+            on.state(login, at(13))?.is_none(),
+            "a secret outlasts its account's revocation under one of its names"
+        );
+    }
+    Ok(())
+}
+
+pub(super) fn what_was_revoked(on: On<'_>) -> Checked {
+    let [first, second, third] = [1, 2, 3].map(|n| client("alice", n, at(n as u64)));
+    on.secret(&first.secret(1, 100_000), at(3), Committed::Done, "an account's secret")?;
+    // The store has records of the first one only; the others have their assertions themselves.
+    on.log_in(&first)?;
+    on.revoke_some("alice", Revoke::Device(first.device()), at(10), 1)?;
+    on.revoke("alice", Revoke::Device(second.device()), at(11))?;
+    for (client, wanted) in [(&first, true), (&second, true), (&third, false)] {
+        ensure!(revoked(on, client, at(12))? == wanted, "client {:?}, revoked: {}", client.device(), !wanted);
+    }
+    on.revoke("alice", Revoke::AllBut(third.device()), at(20))?;
+    let later = client("alice", 4, at(21));
+    for (client, wanted) in [(&first, true), (&second, true), (&third, false), (&later, false)] {
+        ensure!(revoked(on, client, at(22))? == wanted, "client {:?}, of all but one: {}", client.device(), !wanted);
+    }
+    on.revoke("alice", Revoke::AllBut(second.device()), at(30))?;
+    for (client, wanted) in [(&first, true), (&second, true), (&third, true), (&later, true)] {
+        ensure!(
+            revoked(on, client, at(31))? == wanted,
+            "client {:?}, of all but another: {}",
+            client.device(),
+            !wanted
+        );
+    }
+    must_have(on, &first.secret(1, 0), at(32), "after revocations of some")?;
+    // It is remembered as long as the secret is, also where all that the store had of the account has expired.
+    let end = at(3).after(Duration::from_secs(99_900));
+    on.log_in(&client("bob", 1, end))?;
+    for client in [&first, &second, &third, &later] {
+        ensure!(revoked(on, client, end)?, "a revocation of {:?} is forgotten before the secret", client.device());
+    }
+    Ok(())
+}
+
+pub(super) fn after_all_was_revoked(on: On<'_>) -> Checked {
+    let alice = client("alice", 1, at(0));
+    let [old, new] = [1, 2].map(|which| alice.secret(which, 100_000));
+    on.remember(&Remember { secret: Some(old), ..alice.remember() }, at(0), Committed::Done, "a full login")?;
+    on.revoke_some("alice", Revoke::All, at(10), 1)?;
+    ensure!(on.state(alice.login_id(), at(11))?.is_none(), "a secret outlasts its account's revocation");
+    on.secret(&new, at(12), Committed::Done, "a new secret after the account was revoked")?;
+    must_have(on, &new, at(13), "after the account was revoked")?;
+    on.must_not_know(&alice, at(14))
+}
+
+pub(super) fn after_everyone_was_revoked(on: On<'_>) -> Checked {
+    let alice = client("alice", 1, at(0));
+    let secret = Some(alice.secret(1, 100_000));
+    on.remember(&Remember { secret, ..alice.remember() }, at(0), Committed::Done, "a full login")?;
+    on.revoke_everyone(at(10))?;
+    let state = on.state(alice.login_id(), at(11))?;
+    ensure!(
+        state.is_none_or(|state| state.revoked.revokes(alice.device(), alice.login)),
+        "everyone was revoked, and what the account's secret opens was not"
+    );
+    Ok(())
+}
+
+pub(super) fn of_many_revoked_devices(on: On<'_>) -> Checked {
+    let alice = client("alice", 1, at(0));
+    on.secret(&alice.secret(1, 100_000), at(1), Committed::Done, "an account's secret")?;
+    let ids = || (0..300u64).map(|n| DeviceId::new(n.to_be_bytes()));
+    for id in ids() {
+        on.revoke("alice", Revoke::Device(id), at(10))?;
+    }
+    let known = state(on, alice.login_id(), at(11), "after many revocations")?.revoked;
+    ensure!(
+        known.devices.len() <= Revocations::MAX_DEVICES,
+        "{} devices are revoked by themselves",
+        known.devices.len()
+    );
+    ensure!(ids().all(|id| known.revokes(id, at(5))), "of 300 devices that were revoked, one is not");
+    let record = alice.record(EXPR);
+    let next = successor(&record, 1, at(12));
+    on.apply(&renewing(&record, &next, at(12)), at(12), Committed::Gone, "the use of what was never there")
+}

@@ -1,0 +1,162 @@
+//! The store's own rules, one by one.
+
+use super::*;
+use crate::assertion::AssertionId;
+
+fn login(identity: &str, number: u64, handle: u8, now: Timestamp) -> Remember {
+    let records = vec![record(identity, number, Pin::SHA_256_EXPR, number as u8, now)];
+    Remember { records, token: None, link: Some(link(identity, number, handle, None, now)), secret: None }
+}
+
+fn has_session(store: &MemoryStore, handle: u8, now: Timestamp) -> bool {
+    let lookup = Lookup { handle: Some(Handle::new([handle; 16])), ..Lookup::default() };
+    store.lookup(&lookup, now).unwrap().lineage.is_some()
+}
+
+#[test]
+fn a_refused_login_costs_no_session() {
+    let store = MemoryStore::new(Capacity { lineages: 1, ..small() });
+    assert_eq!(store.commit(&Commit::Remember(login("alice", 1, 1, later(10))), later(10)), Ok(Committed::Done));
+    store.revoke("alice", Revoke::AllBut(device(1)), later(5)).unwrap();
+    let under_way = Commit::Remember(login("alice", 2, 2, later(3)));
+    let before = store.fingerprint();
+    assert_eq!(store.commit(&under_way, later(11)), Ok(Committed::Gone));
+    assert_eq!(store.fingerprint(), before);
+    let unknown = Commit::Link(link("alice", 4, 3, None, later(11)));
+    assert_eq!(store.commit(&unknown, later(11)), Ok(Committed::Gone));
+    assert!(has_session(&store, 1, later(11)));
+    store.must_agree();
+}
+
+#[test]
+fn a_secret_takes_the_room_of_a_record_until_it_ends() {
+    let store = MemoryStore::new(Capacity { records: 2, ..small() });
+    let set = |identity: &str, login: u8| Commit::Secret(secret(identity, 1, login, later(DAY)));
+    assert_eq!(store.commit(&set("alice", 1), START), Ok(Committed::Done));
+    assert_eq!(store.commit(&set("alice", 2), START), Ok(Committed::Done), "by another login");
+    assert_eq!(store.commit(&set("bob", 3), START), Ok(Committed::Done));
+    assert_eq!((store.len(), store.is_empty()), ((0, 0), false));
+    let before = store.fingerprint();
+    assert_eq!(store.commit(&set("carol", 4), START), Ok(Committed::WithoutSuccessor));
+    assert_eq!(store.commit(&Commit::Remember(login("carol", 1, 1, START)), START), Ok(Committed::Full));
+    let alone =
+        Remember { records: Vec::new(), token: None, link: None, secret: Some(secret("dave", 1, 5, later(DAY))) };
+    assert_eq!(store.commit(&Commit::Remember(alone), START), Ok(Committed::Full));
+    assert_eq!(store.fingerprint(), before);
+    assert_eq!(store.commit(&Commit::Remember(login("carol", 1, 1, later(DAY))), later(DAY)), Ok(Committed::Done));
+    store.sweep(later(DAY));
+    assert_eq!(store.len(), (1, 1));
+    store.must_agree();
+}
+
+#[test]
+fn an_account_is_found_by_so_many_logins_and_no_more() {
+    let store = MemoryStore::default();
+    for login in 0..=255 {
+        store.commit(&Commit::Secret(secret("alice", 1, login, later(DAY))), START).unwrap();
+    }
+    let finds = |login: u8| {
+        let lookup = Lookup { login: Some(LoginId::from_octets([login; 16])), account: true, ..Lookup::default() };
+        store.lookup(&lookup, START).unwrap().account.is_some()
+    };
+    assert!(finds(255) && !finds(0));
+    assert_eq!((store.counts.records.get(), store.index.len()), (1, 64));
+    store.must_agree();
+}
+
+/// Accounts that have nothing but a revocation to remember are bounded too; beyond, logins under way at unknown
+/// accounts pay for it.
+#[test]
+fn revocations_of_accounts_without_clients_are_bounded_and_never_lost() {
+    let store = MemoryStore::new(small());
+    for number in 0..100 {
+        assert_eq!(store.revoke(&format!("user{number}"), Revoke::All, later(5)), Ok(0));
+        store.must_agree();
+    }
+    for number in 0..100 {
+        let identity = format!("user{number}");
+        assert_eq!(store.commit(&Commit::Remember(login(&identity, 1, 1, later(4))), later(6)), Ok(Committed::Gone));
+    }
+    assert_eq!(store.commit(&Commit::Remember(login("user99", 1, 1, later(6))), later(6)), Ok(Committed::Done));
+    store.must_agree();
+    store.sweep(later(40 * DAY));
+    assert!(store.is_empty_inside());
+}
+
+/// A login name that goes over to another identity takes what it finds with it.
+#[test]
+fn what_goes_over_to_another_account_leaves_the_first() {
+    let store = MemoryStore::default();
+    let with = |identity: &str, number| Remember {
+        records: Vec::new(),
+        token: Some(Box::new(token(identity, number, 7, START))),
+        link: None,
+        secret: Some(secret(identity, number as u8, 9, later(DAY))),
+    };
+    let lookup = Lookup {
+        login: Some(LoginId::from_octets([9; 16])),
+        token: Some(TokenId::from_octets([7; 16])),
+        account: true,
+        ..Lookup::default()
+    };
+    for (identity, number) in [("old", 1), ("new", 2), ("old", 3), ("new", 4)] {
+        assert_eq!(store.commit(&Commit::Remember(with(identity, number)), START), Ok(Committed::Done));
+        let found = store.lookup(&lookup, START).unwrap();
+        assert_eq!(found.token.unwrap().identity(), identity);
+        assert!(found.account.is_some_and(|state| state.secret.expose()[0] < number as u8 + 1));
+        store.must_agree();
+    }
+    // A token and a secret of the new one, a secret of the old one.
+    assert_eq!((store.len(), store.counts.secrets.get()), ((1, 0), 2));
+    let logged_out = TokenUse {
+        token: TokenId::from_octets([7; 16]),
+        salt: Salt::new([4; 32]),
+        count: None,
+        invalidate: true,
+        issue: None,
+    };
+    assert_eq!(store.commit(&Commit::Token(logged_out), START), Ok(Committed::Done));
+    assert!(store.lookup(&lookup, START).unwrap().token.is_none(), "and the old one's does not come back");
+    store.sweep(later(40 * DAY));
+    assert!(store.is_empty_inside());
+}
+
+/// An account with more than is packed goes from one form to the other and back, and is the same in both.
+#[test]
+fn a_large_account_is_kept_as_well() {
+    let store = MemoryStore::new(Capacity { devices_per_account: 100, ..Capacity::default() });
+    let lookup = |number: u64| {
+        let id = record("alice", number, Pin::SHA_256_EXPR, number as u8, START).id;
+        store.lookup(&Lookup { assertion: Some(id), ..Lookup::default() }, later(1)).unwrap().record
+    };
+    for number in 0..80 {
+        let committed = store.commit(&Commit::Remember(login("alice", number, number as u8, START)), START);
+        assert_eq!(committed, Ok(Committed::Done));
+        store.must_agree();
+    }
+    for number in 0..80 {
+        let known = AssertionId::from_octets(*lookup(number).unwrap().id().as_octets());
+        assert_eq!(known, record("alice", number, Pin::SHA_256_EXPR, number as u8, START).id);
+        assert!(has_session(&store, number as u8, later(1)));
+    }
+    assert_eq!(store.devices("alice", None, later(1)).unwrap().len(), 80);
+    assert_eq!(store.revoke("alice", Revoke::AllBut(device(3)), later(2)), Ok(79));
+    store.must_agree();
+    store.sweep(later(8 * DAY));
+    assert!(store.is_empty_inside() || store.len() == (0, 0));
+}
+
+/// A scope beyond those that have a number is written out.
+#[test]
+fn there_may_be_many_scopes() {
+    let store = MemoryStore::default();
+    for number in 0..300u64 {
+        let mut remember = login("alice", number, number as u8, START);
+        remember.records[0].scope = scope(&format!("host{number}.example"));
+        let id = remember.records[0].id;
+        assert_eq!(store.commit(&Commit::Remember(remember), START), Ok(Committed::Done));
+        let found = store.lookup(&Lookup { assertion: Some(id), ..Lookup::default() }, START).unwrap().record.unwrap();
+        assert_eq!(found.scope().server_name.as_str(), format!("host{number}.example"));
+    }
+    store.must_agree();
+}

@@ -1,0 +1,51 @@
+//! Revocation within an account.
+
+use super::super::{Revoke, StoredTokens};
+use super::account::{Account, Client};
+use crate::assertion::AssertionId;
+use crate::time::Timestamp;
+
+impl Account {
+    /// Marks clients as revoked. What is kept of them is kept to tell them so, and to keep their sessions from starting anew.
+    pub(super) fn revoke(&mut self, which: Revoke, now: Timestamp) -> usize {
+        let meant = |client: &&mut Client| match which {
+            Revoke::Device(id) => client.device.id == id,
+            Revoke::AllBut(id) => client.device.id != id,
+            Revoke::All => true,
+            Revoke::Assertion(_) => false,
+        };
+        match which {
+            Revoke::Device(id) => self.revoked.revoke(id, now),
+            Revoke::AllBut(id) => self.revoked.revoke_all(now, Some(id)),
+            Revoke::All => {
+                self.revoked.revoke_all(now, None);
+                self.secret = None;
+            }
+            Revoke::Assertion(id) => return self.revoke_assertion(id, now),
+        }
+        let mut count = 0;
+        for client in self.clients.iter_mut().filter(meant) {
+            count += usize::from(client.is_live(now));
+            client.revoked = true;
+            client.tokens.iter_mut().for_each(StoredTokens::revoke);
+            client.records.iter_mut().for_each(|stored| stored.record_mut().revoked = true);
+            client.lineages.iter_mut().for_each(|(_, lineage)| lineage.revoked = true);
+        }
+        count
+    }
+
+    /// Marks one assertion as revoked, and the successors of it that wait.
+    fn revoke_assertion(&mut self, id: AssertionId, now: Timestamp) -> usize {
+        let mut count = 0;
+        for stored in self.clients.iter_mut().flat_map(|client| &mut client.records) {
+            let record = &stored.record;
+            if record.id == id {
+                count = usize::from(!record.revoked && now < record.expires());
+            } else if record.renews != Some(id) || !record.is_tentative() {
+                continue;
+            }
+            stored.record_mut().revoked = true;
+        }
+        count
+    }
+}
