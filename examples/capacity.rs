@@ -1,11 +1,15 @@
-//! What a store holds, and what that costs: octets of resident memory per record, lookups and verifications per second,
-//! at a tenth of the records and at all of them.
+//! What a store holds, and what that costs: octets per record, lookups and verifications per second, at a tenth of the records
+//! and at all of them.
 //!
 //! `cargo run --release --example capacity [RECORDS] [STORE] [sessions]`; 1,000,000 records in the `memory` store by
 //! default, each the only one of an account of its own. With `sessions`, every login leaves a TLS session that can be
-//! resumed, too.
+//! resumed, too. Other stores are `redb:FILE`, a new file, and `redis://HOST:PORT`, an empty Valkey that is nobody else's.
+//! Octets are those of this process's resident memory, of the file, or of the server's `used_memory`.
 
 use std::hint::black_box;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -14,19 +18,28 @@ use fast_reauth::assertion::{AssertionId, BindingType, ClientAssertion, DeviceId
 use fast_reauth::channel::{ChannelFacts, ExporterUnavailable, Handle, ServerName};
 use fast_reauth::mechanism::iky::Client;
 use fast_reauth::mechanism::{Connection, Login, Outcome, Server};
-use fast_reauth::store::{Capacity, Commit, Committed, Lookup, MemoryStore, Store};
+use fast_reauth::store::redis::{RedisSettings, RedisStore};
+use fast_reauth::store::{Capacity, Commit, Committed, Lookup, MemoryStore, RedbStore, Store};
 use ring::hmac;
 
 /// Whatever goes wrong ends the program, with a message.
-type Fault = Box<dyn std::error::Error>;
+type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 /// A store to measure.
-trait Subject {
+trait Subject: Sync {
     /// The store itself; what the measurement knows of it.
     fn store(&self) -> &dyn Store;
 
     /// How many records and lineages it says that it holds, where it says so.
     fn len(&self) -> Option<(usize, usize)>;
+
+    /// How many octets it takes, where that is.
+    fn octets(&self) -> Result<usize, Fault>;
+
+    /// How many logins it does well at once.
+    fn threads(&self) -> usize {
+        1
+    }
 }
 
 impl Subject for MemoryStore {
@@ -37,13 +50,76 @@ impl Subject for MemoryStore {
     fn len(&self) -> Option<(usize, usize)> {
         Some(MemoryStore::len(self))
     }
+
+    fn octets(&self) -> Result<usize, Fault> {
+        resident()
+    }
+}
+
+/// A store in a file.
+struct InFile(RedbStore, PathBuf);
+
+impl Subject for InFile {
+    fn store(&self) -> &dyn Store {
+        &self.0
+    }
+
+    fn len(&self) -> Option<(usize, usize)> {
+        None
+    }
+
+    fn octets(&self) -> Result<usize, Fault> {
+        use std::os::unix::fs::MetadataExt as _;
+        // A file can have holes.
+        Ok(usize::try_from(std::fs::metadata(&self.1)?.blocks() * 512)?)
+    }
+
+    fn threads(&self) -> usize {
+        // One write to the disk takes the commits along that wait for it.
+        64
+    }
+}
+
+/// A store in a server.
+struct InServer(RedisStore, String);
+
+impl Subject for InServer {
+    fn store(&self) -> &dyn Store {
+        &self.0
+    }
+
+    fn len(&self) -> Option<(usize, usize)> {
+        None
+    }
+
+    fn octets(&self) -> Result<usize, Fault> {
+        let address = self.1.trim_start_matches("redis://").trim_end_matches('/');
+        let mut server = TcpStream::connect(address)?;
+        server.write_all(b"INFO memory\r\nQUIT\r\n")?;
+        let mut told = String::new();
+        server.read_to_string(&mut told)?;
+        let used = told.lines().find_map(|line| line.strip_prefix("used_memory:")).ok_or("the server does not say")?;
+        Ok(used.trim().parse()?)
+    }
+
+    fn threads(&self) -> usize {
+        8
+    }
 }
 
 /// The store of this name, with room for `records` records and as many lineages.
 fn open(name: &str, records: usize) -> Result<Box<dyn Subject>, Fault> {
     match name {
         "memory" => Ok(Box::new(MemoryStore::new(Capacity { records, lineages: records, ..Capacity::default() }))),
-        other => Err(format!("no store is called {other}; there is: memory").into()),
+        url if url.starts_with("redis://") => {
+            let settings = RedisSettings::new(url)?.deadline(Duration::from_secs(5));
+            Ok(Box::new(InServer(RedisStore::new(settings)?, url.to_owned())))
+        }
+        other => {
+            let file = other.strip_prefix("redb:").ok_or("there are: memory, redb:FILE, redis://HOST:PORT")?;
+            let capacity = Capacity { records, lineages: records, ..Capacity::default() };
+            Ok(Box::new(InFile(RedbStore::open(file, capacity)?, file.into())))
+        }
     }
 }
 
@@ -104,7 +180,7 @@ impl Load {
     }
 
     /// The full login of one client more.
-    fn log_in(&mut self, number: usize) -> Result<(), Fault> {
+    fn log_in(&self, number: usize) -> Result<AssertionId, Fault> {
         let (channel, identity) = (Channel::new(number), Self::identity(number));
         let mut facts = channel.facts()?;
         if self.sessions {
@@ -116,17 +192,30 @@ impl Load {
         let exporter = |label: &[u8], context: &[u8], out: &mut [u8]| channel.export(label, context, out);
         let made = Connection::new(&self.server, facts).logged_in(login, &exporter);
         let Commit::Remember(remember) = &made.commit else { return Err("a full login is remembered".into()) };
-        self.ids.extend(remember.records.iter().map(|record| *record.id()));
+        let id = remember.records.first().map(|record| *record.id()).ok_or("a full login makes a record")?;
         match self.subject.store().commit(&made.commit, NOW)? {
-            Committed::Done => Ok(()),
+            Committed::Done => Ok(id),
             other => Err(format!("client {number}: {other:?}").into()),
         }
     }
 
     fn fill(&mut self, to: usize) -> Result<Duration, Fault> {
         let start = Instant::now();
-        (self.ids.len()..to).try_for_each(|number| self.log_in(number))?;
-        Ok(start.elapsed())
+        let numbers: Vec<usize> = (self.ids.len()..to).collect();
+        let this = &*self;
+        let made = std::thread::scope(|scope| {
+            let part =
+                |numbers: &[usize]| numbers.iter().map(|&number| this.log_in(number)).collect::<Result<Vec<_>, _>>();
+            let parts = numbers.chunks(numbers.len().div_ceil(this.subject.threads()).max(1));
+            let parts: Vec<_> = parts.map(|numbers| scope.spawn(move || part(numbers))).collect();
+            parts
+                .into_iter()
+                .map(|part| part.join().map_err(|_| "a thread panicked")?)
+                .collect::<Result<Vec<_>, Fault>>()
+        })?;
+        let took = start.elapsed();
+        self.ids.extend(made.into_iter().flatten());
+        Ok(took)
     }
 
     /// The client of this number on a new connection, after its first use, which the store has to write down.
@@ -240,16 +329,16 @@ fn run() -> Result<(), Fault> {
     let server = Server::new(Service::IMAP, [ServerName::parse(NAME)?], ["SCRAM-SHA-256-PLUS"])?;
     let mut load = Load { subject: open(&name, records)?, server, sessions, ids: Vec::new() };
     // What the measurement keeps is in memory before it counts; the first client brings in what is there only once.
-    load.log_in(0)?;
-    load.ids.resize(records, load.ids[0]);
+    let first = load.log_in(0)?;
+    load.ids.resize(records, first);
     load.ids.truncate(1);
-    let before = resident()?;
+    let before = load.subject.octets()?;
 
     let mut grown = Vec::new();
     for size in [records / 10, records] {
         let took = load.fill(size)?;
-        let octets = resident()?.saturating_sub(before) as f64 / size as f64;
-        println!("{size:>9} records: {octets:.1} octets resident each; {:.1} s to fill", took.as_secs_f64());
+        let octets = load.subject.octets()?.saturating_sub(before) as f64 / size as f64;
+        println!("{size:>9} records: {octets:.1} octets each; {:.1} s to fill", took.as_secs_f64());
         let costs = load.measure()?;
         costs.print(size);
         grown.push(costs);
