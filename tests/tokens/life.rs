@@ -167,16 +167,16 @@ fn a_login_under_way_with_a_token_that_ended_meanwhile() {
 fn what_ends_earlier_ends_with_the_use_of_what_ends_later() {
     // XEP-0484 section 3.5. The policy became shorter between the two.
     let mut fleet = Fleet::new();
-    let (token, _) = fleet.log_in("alice", PHONE, EXPR, &Tls::full());
+    let (token, _) = fleet.log_in("alice", PHONE, NONE, &Tls::full());
     assert!(fleet.accepts(&token, PHONE));
     let mut shorter = Policy::default();
     shorter.lifetime = core::time::Duration::from_secs(DAY);
     fleet.server = super::server().policy(shorter);
-    let issued = fleet.try_with(&token, PHONE, &Tls::full(), |request| request.wants(Some(EXPR))).token.unwrap();
+    let issued = fleet.try_with(&token, PHONE, &Tls::full(), |request| request.wants(Some(NONE))).token.unwrap();
     let waiting = token.rotated(issued.token.expose(), issued.expires, &Policy::default(), fleet.now).unwrap();
-    let again =
-        fleet.try_with(&token, PHONE, &Tls::full(), |request| request.wants(Some(mechanism("HT-SHA-512-EXPR"))));
-    assert!(again.token.is_some());
+    assert!(waiting.expires() < token.expires());
+    let used = fleet.try_with(&token, PHONE, &Tls::full(), |request| request.count(Some(5)));
+    assert_eq!(used.outcome, Outcome::Accepted);
     assert!(!fleet.accepts(&waiting, PHONE));
 }
 

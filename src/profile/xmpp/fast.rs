@@ -95,7 +95,7 @@ impl Authenticate {
         let fast = self.fast.ok_or(ProfileError::Malformed("a login with a token has <fast/>"))?;
         let from = header.from.as_deref().filter(|from| !from.is_empty());
         let from = from.ok_or(ProfileError::Malformed("a login with a token is on a stream from somebody"))?;
-        let user_agent = self.user_agent.as_ref().and_then(|agent| agent.id.as_deref()).filter(|id| !id.is_empty());
+        let user_agent = self.installation();
         let user_agent = user_agent.ok_or(ProfileError::Malformed("a login with a token has a user agent's id"))?;
         Ok(FastLogin { from, user_agent, fast })
     }
@@ -133,9 +133,14 @@ impl Authenticate {
     ) -> Result<Option<TokenRequest<'a>>, ProfileError> {
         let Some(name) = &self.token_request else { return Ok(None) };
         let mechanism = ht_mechanism(name)?;
-        let client = self.user_agent.as_ref().and_then(|agent| agent.id.as_deref()).filter(|id| !id.is_empty());
+        let client = self.installation();
         let client = client.ok_or(ProfileError::Malformed("a request for a token has a user agent's id"))?;
         Ok(Some(TokenRequest { mechanism, authcid, client, random }))
+    }
+
+    /// The id of the user agent.
+    fn installation(&self) -> Option<&str> {
+        self.user_agent.as_ref().and_then(|agent| agent.id.as_deref()).filter(|id| !id.is_empty())
     }
 }
 
