@@ -1,6 +1,6 @@
 //! A server's view of one connection: what it may offer there, who logs in, and what becomes of that.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::exchange::Recognised;
 use super::{Received, Server, external, ht, iky};
@@ -21,7 +21,7 @@ pub struct Connection<'s> {
     pub(super) predecessor: Option<Arc<LineageRecord>>,
     pub(super) manager: bool,
     pub(super) grant: Option<Renewal>,
-    pub(super) seal: Option<SealRandom>,
+    seal: Mutex<Option<SealRandom>>,
     successes: u32,
     identity: Option<Arc<str>>,
     shared: bool,
@@ -68,7 +68,7 @@ impl<'s> Connection<'s> {
             predecessor: None,
             manager: false,
             grant: None,
-            seal: None,
+            seal: Mutex::new(None),
             successes: 0,
             identity: None,
             shared: false,
@@ -102,14 +102,23 @@ impl<'s> Connection<'s> {
         self
     }
 
-    /// 48 fresh random octets, for a sealed assertion, and for the account's secret if it has none yet; without them none is issued.
+    /// 48 fresh random octets, for one sealed assertion, and for the account's secret if it has none yet; without them none is issued.
     #[must_use]
     pub fn seal_with(mut self, random: [u8; 48]) -> Self {
         let (mut salt, mut secret) = ([0; Salt::LEN], [0; AccountSecret::LEN]);
         salt.copy_from_slice(&random[..Salt::LEN]);
         secret.copy_from_slice(&random[Salt::LEN..]);
-        self.seal = Some(SealRandom { salt: Salt::new(salt), secret: AccountSecret::new(secret) });
+        self.seal = Mutex::new(Some(SealRandom { salt: Salt::new(salt), secret: AccountSecret::new(secret) }));
         self
+    }
+
+    /// The random octets for one sealing: a second one under the same would give away both.
+    pub(super) fn take_seal(&self) -> Option<SealRandom> {
+        self.seal.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(super) fn may_seal(&self) -> bool {
+        self.server.sealing.is_some() && self.seal.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// What is known of the channel, once more is known of it than at the greeting.
@@ -229,7 +238,7 @@ impl<'s> Connection<'s> {
     ) -> (LoggedIn, Option<String>) {
         let mut logged_in = self.logged_in_granting(login, pin, seed);
         let Commit::Remember(remember) = &mut logged_in.commit else { return (logged_in, None) };
-        let sealing = self.server.sealing.as_ref().zip(self.seal.as_ref());
+        let sealing = self.server.sealing.as_ref().zip(self.take_seal());
         let sealed = sealing.zip(remember.records.first()).and_then(|((keys, random), record)| {
             let secret = account.map_or(&random.secret, |account| &account.secret);
             let text = seal(keys, secret, record, &random.salt)?;

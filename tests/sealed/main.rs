@@ -409,3 +409,20 @@ fn a_sealed_successor_stands_behind_its_renewal() {
     }
     assert!(!is(&format!("r=1,t={longer},")));
 }
+
+#[test]
+fn one_set_of_random_octets_seals_once() {
+    // Under one box key and one nonce two records would give each other away, and let their client write a third.
+    let service = Service::new();
+    service.full_login("alice");
+    let stored = service.client.assertions(&account("alice")).pop().unwrap();
+    let tls = Tls::full();
+    let message = iky::Client::start(&stored, &tls.client(), None, None).unwrap().message;
+    let connection = service.connection(&tls);
+    let sealed = [service.now, later(1)].map(|now| {
+        let verdict = connection.iky(Pin::SHA_256_EXPR, &message).run(&service.store, now);
+        assert_eq!(verdict.outcome, Outcome::Accepted);
+        String::from_utf8(verdict.message.unwrap()).unwrap().contains(",t=")
+    });
+    assert_eq!(sealed, [true, false]);
+}

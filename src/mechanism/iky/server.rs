@@ -251,15 +251,16 @@ impl AwaitProofKeys<'_> {
     ) -> Option<Renewed> {
         let (connection, policy) = (self.connection, &self.connection.server.policy);
         let ending = policy.renews(record.origin, record.expires, now);
-        let sealing = connection.server.sealing.as_ref().zip(connection.seal.as_ref());
+        let sealing = connection.server.sealing.as_ref().filter(|_| connection.may_seal());
         // A record leaves the store at its first use; one under an older key changes to the current one.
-        let moving = sealing.is_some_and(|(keys, _)| self.sealed_under() != Some(keys.current_id()));
+        let moving = sealing.is_some_and(|keys| self.sealed_under() != Some(keys.current_id()));
         if record.superseded || !(ending || moving) {
             return None;
         }
         let renewal = self.renewal()?;
         let successor = record.renewed(&renewal, &answer.transcript, &connection.facts, policy, now)?;
-        let sealed = sealing.and_then(|(keys, random)| {
+        let sealed = sealing.and_then(|keys| {
+            let random = connection.take_seal()?;
             let secret = account.map_or(&random.secret, |account| &account.secret);
             let text = seal(keys, secret, &successor, &random.salt)?;
             let login = LoginId::of(&record.scope, &record.login_name);
