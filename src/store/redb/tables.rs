@@ -268,12 +268,14 @@ impl<'t> Work<'t> {
         }
         for entry in &due {
             let (_, key) = entry.split_last_chunk::<16>().ok_or(Failed::Damaged)?;
-            match self.load(key)? {
-                Some(mut loaded) => {
+            match self.load(key) {
+                Ok(Some(mut loaded)) => {
                     loaded.account.expire(now);
                     self.save(loaded, now)?;
                 }
-                None => drop(self.due.remove(entry)?),
+                // One that can't be read stays as it is, and is nothing to the others.
+                Ok(None) | Err(Failed::Damaged) => drop(self.due.remove(entry)?),
+                Err(failed) => return Err(failed),
             }
         }
         Ok(due.len())

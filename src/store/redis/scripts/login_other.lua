@@ -47,13 +47,21 @@ function ops.revoke()
   return live
 end
 
--- Of one client nothing but this one assertion.
+-- Of one client nothing but this one assertion, and the successors of it that wait.
 function ops.assertion()
   local account, id = arg(), arg()
   local r = get('r' .. id)
   if not r or r.a ~= account or is_revoked(r) then return 0 end
   r.x = 1
   put('r' .. id, r)
+  local d = get('d' .. account .. r.d)
+  each(d and d.r or '', 16, function(other)
+    local o = get('r' .. other)
+    if o and o.p == id and o.u > 0 then
+      o.x = 1
+      put('r' .. other, o)
+    end
+  end)
   return 1
 end
 
