@@ -105,6 +105,9 @@ impl Server {
     /// Issues and takes sealed assertions, for the mechanisms that bind to tls-exporter: from its first use on an assertion's record is in the
     /// client's hands, encrypted under these keys, and the store keeps one row for each account instead.
     ///
+    /// Login names have to be unique at the service: two accounts under one name share a secret. What else is known to be missing is in the
+    /// changelog.
+    ///
     /// It takes random octets on each connection: [`Connection::seal_with`](super::Connection::seal_with). Where TLS sessions resume,
     /// [`Connection::recognised`](super::Connection::recognised) has a session to store for these clients too; a service that wants to keep nothing of
     /// them leaves that out, and its clients come back with IKY instead of EXTERNAL.
