@@ -144,9 +144,9 @@ fn what_a_store_kept() {
     let (record, token) = (&remember.records[0], remember.token.as_ref().unwrap());
     let lineage = &remember.link.as_ref().unwrap().lineage;
     let mut revoked = Revocations::default();
-    revoked.revoke(device, pair.now);
-    revoked.revoke_all(pair.now, Some(device));
-    let account = AccountState { secret: AccountSecret::new(fresh()), revoked };
+    revoked.revoke(device, pair.now, None);
+    revoked.revoke_all(pair.now, None, Some(device));
+    let account = AccountState { identity: "alice".into(), secret: AccountSecret::new(fresh()), revoked };
     let slot = token.new_token().unwrap();
     macro_rules! written_and_read {
         ($($kept:expr => $kind:ty),*) => {$(

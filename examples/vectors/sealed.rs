@@ -13,7 +13,8 @@ const PINS: [&str; 4] = ["IKY-SHA-256-EXPR", "IKY-SHA-384-EXPR", "IKY-SHA-512-EX
 const LABEL: &[u8] = b"IKY sealed v1";
 const HEADER: usize = 21;
 const TAG: usize = 16;
-const MOST: usize = 384;
+/// The longest account beside a login name.
+const MOST: usize = 44;
 
 pub(crate) fn file() -> File {
     let source = "the draft's format over ring's AES-256-GCM, HMAC and Ed25519 (examples/vectors/sealed.rs), not the library's; all secrets \
@@ -128,6 +129,11 @@ fn header(id: u32, salt: &[u8]) -> Vec<u8> {
     [&[1], &id.to_be_bytes()[..], salt].concat()
 }
 
+/// Whether it has room for the account, or needs none.
+fn fits(login_name: &str, record: &Record) -> bool {
+    record.identity == login_name || record.identity.len() <= MOST
+}
+
 fn plain(keys: &Keys, origin: &str, login_name: &str, record: &Record) -> Vec<u8> {
     let account = if record.identity == login_name { "" } else { &record.identity };
     let (full_login, expires) = (record.full_login.to_be_bytes(), record.expires.to_be_bytes());
@@ -212,8 +218,8 @@ fn seals(f: &mut File) {
         if scene.assertion.login_name.is_empty() {
             refusals.push(json!(["seal-no-login-name"]));
         }
-        if steps.octets.len() > MOST {
-            refusals.push(json!(["seal-too-long", steps.octets.len()]));
+        if !fits(&scene.assertion.login_name, &sealed.record) {
+            refusals.push(json!(["seal-too-long", sealed.record.identity.len()]));
         }
         let mut between = keys_json(&scene.assertion, true);
         between["box"] = steps.json();
@@ -249,15 +255,12 @@ fn seals(f: &mut File) {
     let late = |s: &mut Sealed| (s.record.full_login, s.record.expires) = (5_000_000_000, 5_000_000_000 + 30 * DAY);
     add(f, Assertion::new(EXPR), &late, "times of more than four octets");
     let long = |len: usize| move |s: &mut Sealed| s.record.identity = "a".repeat(len);
-    add(f, Assertion::new(EXPR), &long(248), "384 octets, the most that there can be");
-    add(f, Assertion::new(PINS[2]), &long(184), "the same with SHA-512");
-    add(
-        f,
-        Assertion::new(EXPR),
-        &long(249),
-        "385 octets: no message has room for it, so the client could never use it",
-    );
-    add(f, Assertion::new(PINS[2]), &long(185), "the same with SHA-512: the client could never use it");
+    add(f, Assertion::new(EXPR), &long(44), "180 octets, the most that there are with SHA-256");
+    add(f, Assertion::new(PINS[2]), &long(44), "the same account with SHA-512");
+    let login = Assertion { login_name: "a".repeat(45), ..Assertion::new(EXPR) };
+    add(f, login, &long(45), "a longer account that is the login name takes no room");
+    add(f, Assertion::new(EXPR), &long(45), "181 octets: a command line may have no room for it");
+    add(f, Assertion::new(PINS[2]), &long(45), "the same account with SHA-512");
     for mechanism in ["IKY-SHA-256-NONE", "IKY-SHA-256-ENDP", "IKY-SHA-512-NONE"] {
         let note = "its proofs can be replayed, and nobody would keep the counter of a record that nobody keeps";
         add(f, Assertion::new(mechanism), &same, note);
@@ -269,6 +272,8 @@ fn seals(f: &mut File) {
 /// What the server keeps of an account.
 #[derive(Clone, Default)]
 struct Account {
+    /// None: the record's.
+    identity: Option<String>,
     secret: Vec<u8>,
     until: Option<u64>,
     /// The client that is spared, if it logged in after this.
@@ -328,9 +333,7 @@ impl Attempt {
         self.scene.seals = true;
         let Some(sealed) = self.sealed.clone() else { return self };
         self.scene.client.sealed = Some(b64(&sealed.sent(&sealed.steps(&self.scene).octets)));
-        let opened = self.opened().is_some_and(|steps| !steps.plain.is_empty());
-        let fits = binding_of(&self.scene.client.mechanism) == "EXPR";
-        self.scene.record = (opened && fits).then(|| {
+        self.scene.record = (self.fits_and_opens() && self.other_account().is_none()).then(|| {
             let mut record = sealed.record.clone();
             let account = self.account.as_ref().expect("it was opened");
             let spares = |(device, after): &(String, Option<u64>)| {
@@ -342,6 +345,25 @@ impl Attempt {
             record
         });
         self
+    }
+
+    /// Whose the row is, and that it is the record's.
+    fn owner(&self, record: &Record) -> Option<(String, bool)> {
+        let identity = self.account.as_ref()?.identity.clone().unwrap_or_else(|| record.identity.clone());
+        let own = identity == record.identity;
+        Some((identity, own))
+    }
+
+    /// Another account's row, which what was opened isn't of: both names.
+    fn other_account(&self) -> Option<(String, &str)> {
+        let sealed = self.sealed.as_ref().filter(|_| self.fits_and_opens())?;
+        let (identity, own) = self.owner(&sealed.record)?;
+        (!own).then_some((identity, &sealed.record.identity))
+    }
+
+    fn fits_and_opens(&self) -> bool {
+        self.opened().is_some_and(|steps| !steps.plain.is_empty())
+            && binding_of(&self.scene.client.mechanism) == "EXPR"
     }
 
     /// The octets as the server gets them.
@@ -399,6 +421,9 @@ impl Attempt {
         if self.opened().is_some_and(|steps| steps.plain.is_empty()) {
             all.push(vec![json!("seal-open")]);
         }
+        if let Some((row, record)) = self.other_account() {
+            all.push(vec![json!("seal-other-account"), json!(row), json!(record)]);
+        }
         all
     }
 
@@ -427,9 +452,8 @@ impl Attempt {
         let ending = record.expires - self.scene.now < server.renew_within.min(lifetime / 3);
         let current = self.keys.first().filter(|_| !self.no_random);
         let login_name = &self.scene.assertion.login_name;
-        let len = HEADER + plain(&self.scene.keys(), self.scene.origin(), login_name, record).len() + TAG;
-        let seals = current.filter(|_| !self.scene.counts() && !login_name.is_empty() && len <= MOST);
-        let moving = seals.is_some_and(|(id, _)| self.presented() != Some(*id));
+        let seals = current.filter(|_| !self.scene.counts() && !login_name.is_empty() && fits(login_name, record));
+        let moving = seals.is_some_and(|(id, _)| self.presented().is_none_or(|under| under < *id));
         let lasts_longer = expires > record.expires;
         if !(moving || (ending && lasts_longer)) || (seals.is_none() && self.sealed.is_some()) {
             return None;
@@ -440,7 +464,7 @@ impl Attempt {
             let record = Record { expires, ..record.clone() };
             let plain = plain(&renewed.keys, self.scene.origin(), &a.login_name, &record);
             let names = [&*a.mechanism, &a.service, &a.server_name, &a.login_name];
-            seal(key, &self.new_secret(), &self.salt(), names, plain)
+            seal(key, &self.new_secret().0, &self.salt(), names, plain)
         });
         Some(Successor { expires, renewed, sealed })
     }
@@ -449,10 +473,12 @@ impl Attempt {
         seeded("salt of a sealed successor")[..16].to_vec()
     }
 
-    /// The account's secret, which is made where it has none.
-    fn new_secret(&self) -> Vec<u8> {
-        let made = || seeded("a new account secret")[..16].to_vec();
-        self.account.as_ref().map_or_else(made, |account| account.secret.clone())
+    /// The account's secret, which is made where it has none; and whether it was found.
+    fn new_secret(&self) -> (Vec<u8>, bool) {
+        let made = || (seeded("a new account secret")[..16].to_vec(), false);
+        let own = self.scene.record.as_ref().and_then(|record| self.owner(record)).is_some_and(|(_, own)| own);
+        let found = self.account.as_ref().filter(|_| own);
+        found.map_or_else(made, |account| (account.secret.clone(), true))
     }
 
     fn inputs(&self) -> Value {
@@ -483,8 +509,13 @@ impl Attempt {
         }
         if let Some(account) = &self.account {
             let mut row = json!({});
-            if opened.is_some() || seals {
+            if opened.is_some() || (seals && self.new_secret().1) {
                 row["secret"] = json!(hex(&account.secret));
+            }
+            let record = self.scene.record.as_ref().or(self.sealed.as_ref().map(|sealed| &sealed.record));
+            let owner = record.filter(|_| seals || self.fits_and_opens()).and_then(|record| self.owner(record));
+            if let Some((identity, _)) = owner {
+                row["identity"] = json!(identity);
             }
             if self.sealed.is_some() && self.scene.record.is_some() {
                 row["until"] = json!(account.until);
@@ -501,8 +532,8 @@ impl Attempt {
             inputs["random"] = Value::Null;
         } else if seals {
             inputs["random"] = json!({ "salt": hex(&self.salt()) });
-            if self.account.is_none() {
-                inputs["random"]["secret"] = json!(hex(&self.new_secret()));
+            if let (secret, false) = self.new_secret() {
+                inputs["random"]["secret"] = json!(hex(&secret));
             }
         }
         inputs
@@ -519,6 +550,9 @@ impl Attempt {
         out["refusals"] = json!(self.refusals());
         if self.scene.record.is_some() {
             out["key_ids"] = json!([self.presented(), self.keys.first().map(|(id, _)| *id)]);
+        }
+        if let Some(owner) = self.inputs()["account"].get("identity") {
+            out["owner"] = owner.clone();
         }
         if let Some(sealed) = &self.sealed {
             let steps = sealed.steps(&self.scene);
@@ -586,7 +620,8 @@ impl Attempt {
                 }
             }
             if let Some(successor) = successor.as_ref().filter(|successor| successor.sealed.is_some()) {
-                commit["secret"] = json!(hex(&self.new_secret()));
+                let (secret, found) = self.new_secret();
+                (commit["secret"], commit["secret_found"]) = (json!(hex(&secret)), json!(found));
                 commit["secret_until"] = json!(successor.expires);
             }
             if commit != json!({}) {
@@ -682,6 +717,16 @@ fn exchanges(f: &mut File) {
         (a.account, a.scene.store) = (None, Some("no-room"));
     });
     race.add(f, ok, "the account got another secret in between: accepted, and nothing goes to the client");
+    let namesake = Attempt::stored(EXPR).with(|a| {
+        renew(&mut a.scene);
+        a.row().identity = Some("bob".into());
+    });
+    namesake.add(f, ok, "the login name is another account's too, whose row is found: a new secret, which that one's owner does not share");
+    let ahead = Attempt::new(EXPR, false).with(|a| {
+        a.held().key = service_key(2);
+        a.keys = vec![service_key(1), service_key(2)];
+    });
+    ahead.add(f, ok, "sealed under a newer key, by a node that has switched already: it stays, else each login would seal it once more");
     let plain = Attempt::stored(EXPR).with(|a| {
         a.scene.rec().unused_until = Some(LOGIN + 7 * DAY);
         a.no_random = true;
@@ -695,7 +740,7 @@ fn exchanges(f: &mut File) {
         );
     }
     let long = |a: &mut Attempt| {
-        a.scene.rec().identity = "a".repeat(249);
+        a.scene.rec().identity = "a".repeat(45);
         a.scene.rec().unused_until = Some(LOGIN + 30 * DAY);
     };
     let first = Attempt::stored(EXPR).with(|a| long(a));
@@ -777,10 +822,10 @@ fn twice(f: &mut File, first: &Attempt, note: &str) {
     scene.successor = Some(successor.renewed.keys.clone());
     scene.now = first.scene.now + 60;
     scene.server = first.scene.server.clone();
-    let account = Some(Account { secret: first.new_secret(), ..Account::default() });
+    let account = Some(Account { secret: first.new_secret().0, ..Account::default() });
     let sealed = Sealed {
         key: first.keys[0].clone(),
-        secret: first.new_secret(),
+        secret: first.new_secret().0,
         salt: first.salt(),
         record,
         mechanism: None,
@@ -911,6 +956,11 @@ fn elsewhere(f: &mut File) {
     stale(f, &|a| a.keys = vec![service_key(2)], "the key was dropped, which ends what was sealed with it");
     stale(f, &|a| a.keys = Vec::new(), "a server that does not seal");
     stale(f, &|a| a.account = None, "no row of the account: a revocation may have been lost with it");
+    stale(
+        f,
+        &|a| a.row().identity = Some("bob".into()),
+        "another account's row, which opens it: what was revoked of the one says nothing of the other",
+    );
     stale(f, &|a| (a.account, a.keys) = (None, Vec::new()), "neither row nor keys: nothing can be opened");
     stale(
         f,

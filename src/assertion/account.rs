@@ -1,6 +1,7 @@
 //! What a store knows of an account as a whole: its secret, and what of it was revoked.
 
 use core::fmt;
+use std::sync::Arc;
 
 use super::{DeviceId, Scope};
 use crate::crypto::{Absorb, Hash, constant_time_eq, hash};
@@ -88,6 +89,8 @@ impl fmt::Debug for AccountSecret {
 /// An account's secret, and what of the account was revoked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountState {
+    /// Whose it is, as the server calls it. Nothing that is sealed for another is opened with it, whatever name its client logs in with.
+    pub identity: Arc<str>,
     /// The secret.
     pub secret: AccountSecret,
     /// What was revoked.
@@ -125,24 +128,25 @@ impl Revocations {
         with_all || self.devices.contains(&device)
     }
 
-    /// Revokes all clients that logged in until now, but for one.
-    pub fn revoke_all(&mut self, now: Timestamp, but: Option<DeviceId>) {
+    /// Revokes all clients that logged in until now, but for one. `latest` is when the last of those that the store has no record of did,
+    /// by a clock that may be ahead of this one.
+    pub fn revoke_all(&mut self, now: Timestamp, latest: Option<Timestamp>, but: Option<DeviceId>) {
         let after = |device| match self.spared {
             Some(before) if before.device == device => before.after,
             _ => self.until,
         };
         self.spared = but.map(|device| Spared { device, after: after(device) });
-        self.until = self.until.max(Some(now));
+        self.until = self.until.max(Some(now)).max(latest);
         self.devices.retain(|device| Some(*device) == but);
     }
 
-    /// Revokes one client.
-    pub fn revoke(&mut self, device: DeviceId, now: Timestamp) {
+    /// Revokes one client; with `latest` as for [`revoke_all`](Self::revoke_all), which it comes to where too many are revoked.
+    pub fn revoke(&mut self, device: DeviceId, now: Timestamp, latest: Option<Timestamp>) {
         if self.devices.contains(&device) {
             return;
         }
         if self.devices.len() >= Self::MAX_DEVICES {
-            self.revoke_all(now, None);
+            self.revoke_all(now, latest, None);
         }
         self.devices.push(device);
     }
@@ -162,23 +166,30 @@ mod tests {
     #[test]
     fn a_client_that_was_revoked_is_never_spared_later() {
         let mut revoked = Revocations::default();
-        revoked.revoke_all(at(10), Some(A));
+        revoked.revoke_all(at(10), None, Some(A));
         assert!(!revoked.revokes(A, at(1)) && revoked.revokes(B, at(1)) && !revoked.revokes(B, at(11)));
-        revoked.revoke_all(at(20), Some(A));
+        revoked.revoke_all(at(20), None, Some(A));
         assert!(!revoked.revokes(A, at(1)), "spared twice");
-        revoked.revoke_all(at(30), Some(B));
+        revoked.revoke_all(at(30), None, Some(B));
         assert!(revoked.revokes(A, at(1)) && revoked.revokes(B, at(1)) && !revoked.revokes(B, at(21)));
-        revoked.revoke(B, at(31));
-        revoked.revoke_all(at(32), Some(B));
+        revoked.revoke(B, at(31), None);
+        revoked.revoke_all(at(32), None, Some(B));
         assert!(revoked.revokes(B, at(21)), "revoked by itself before");
         assert!(!revoked.revokes(A, at(33)));
+    }
+
+    #[test]
+    fn a_clock_that_is_ahead_spares_nobody() {
+        let mut revoked = Revocations::default();
+        revoked.revoke_all(at(10), Some(at(14)), Some(A));
+        assert!(revoked.revokes(B, at(14)) && !revoked.revokes(A, at(14)) && !revoked.revokes(B, at(15)));
     }
 
     #[test]
     fn a_long_list_of_clients_takes_all_others_with_it() {
         let mut revoked = Revocations::default();
         for n in 0..=Revocations::MAX_DEVICES as u64 {
-            revoked.revoke(DeviceId::new(n.to_be_bytes()), at(5));
+            revoked.revoke(DeviceId::new(n.to_be_bytes()), at(5), None);
         }
         assert!(revoked.devices.len() == 1 && revoked.revokes(A, at(5)) && !revoked.revokes(A, at(6)));
     }

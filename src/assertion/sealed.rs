@@ -23,8 +23,11 @@ use super::{AccountSecret, AssertionId, DeviceId, Pin, Record, Salt, Scope, Serv
 use crate::crypto::{Absorb, Hash, Prk, Secret};
 use crate::time::Timestamp;
 
-/// Longest sealed assertion, in octets before base64: room for any mechanism, and an identity that is not the login name.
+/// Longest sealed assertion that is read, in octets before base64: room for any mechanism, and more than a present one takes.
 pub(crate) const MAX_SEALED: usize = 384;
+
+/// Longest identity that is in a sealed assertion, in octets: so that one for SHA-256 has at most 180.
+const MAX_IDENTITY: usize = 44;
 
 const VERSION: u8 = 1;
 const SALT: usize = 16;
@@ -45,7 +48,7 @@ pub(crate) struct Bound<'a> {
 }
 
 /// The record in base64, for its client. `None` for a mechanism that doesn't bind to one connection, for a client without login
-/// name, which would have no way to say whose it is, and for an identity that is too long.
+/// name, which would have no way to say whose it is, and for an identity that is too long and not the login name.
 pub(crate) fn seal(keys: &ServiceKeys, secret: &AccountSecret, record: &Record, random: &Salt) -> Option<String> {
     let bound = Bound { pin: record.pin, scope: &record.scope, login_name: &record.login_name };
     if record.pin.needs_counter() || record.login_name.is_empty() {
@@ -66,10 +69,10 @@ pub(crate) fn seal(keys: &ServiceKeys, secret: &AccountSecret, record: &Record, 
         plain.absorb(time.as_secs().to_be_bytes().get(3..)?);
     }
     if record.identity != record.login_name {
+        if record.identity.len() > MAX_IDENTITY {
+            return None;
+        }
         plain.absorb(record.identity.as_bytes());
-    }
-    if HEADER + plain.len() + aead::AES_256_GCM.tag_len() > MAX_SEALED {
-        return None;
     }
     let key = box_key(keys.get(keys.current_id())?, secret, &header[5..])?;
     let mut octets = Zeroizing::new(core::mem::take(&mut *plain));

@@ -283,9 +283,10 @@ impl TokenSlot {
 }
 
 impl AccountState {
-    /// The state as octets, about 50.
+    /// The state as octets, about 50 and the identity.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let mut out = writer(ACCOUNT);
+        out.lp(self.identity.as_bytes());
         out.absorb(self.secret.expose());
         let Revocations { until, spared, devices } = &self.revoked;
         moment(&mut out, *until);
@@ -309,6 +310,7 @@ impl AccountState {
     }
 
     fn read(input: &mut &[u8]) -> Option<Self> {
+        let identity = read_str(input).filter(|name| !name.is_empty() && valid_login_name(name))?.into();
         let secret = AccountSecret::new(read_array(input)?);
         let until = read_maybe(input)?;
         let [has_spared] = read_flags(input)?;
@@ -321,7 +323,7 @@ impl AccountState {
         for _ in 0..count {
             devices.push(DeviceId::new(read_array(input)?));
         }
-        Some(Self { secret, revoked: Revocations { until, spared, devices } })
+        Some(Self { identity, secret, revoked: Revocations { until, spared, devices } })
     }
 }
 

@@ -6,7 +6,7 @@ use super::exchange::Recognised;
 use super::{Received, Server, external, ht, iky};
 use crate::assertion::{
     AccountSecret, AccountState, CannotDerive, CannotIssue, DeviceId, FullLogin, Hash, HtMechanism, Issued,
-    LineageRecord, LoginId, OfferHash, Origin, Owner, Pin, Record, Renewal, Salt, Scope, TokenBinding, TokenId,
+    LineageRecord, LoginId, OfferHash, Origin, Owner, Pin, Record, Renewal, Salt, Scope, ServiceKeys, TokenBinding, TokenId,
     TokenRecord, TokenRequest, TokenSlot, seal, token_text, valid_login_name,
 };
 use crate::channel::{ChannelFacts, Exporter, TlsVersion};
@@ -32,6 +32,23 @@ pub struct Connection<'s> {
 pub(super) struct SealRandom {
     pub(super) salt: Salt,
     pub(super) secret: AccountSecret,
+}
+
+impl SealRandom {
+    /// The record sealed, and what its account needs for it: the secret that was found, where it is this account's, else a new one.
+    pub(super) fn seal(
+        self,
+        keys: &ServiceKeys,
+        account: Option<&AccountState>,
+        record: &Record,
+    ) -> Option<(String, NewSecret)> {
+        let own = account.filter(|account| account.identity == record.identity);
+        let (secret, found) = own.map_or((self.secret, false), |account| (account.secret.clone(), true));
+        let text = seal(keys, &secret, record, &self.salt)?;
+        let (login, identity) = (LoginId::of(&record.scope, &record.login_name), record.identity.clone());
+        let (device, full_login, until) = (record.device, record.full_login, record.expires);
+        Some((text, NewSecret { login, identity, secret, found, device, full_login, until }))
+    }
 }
 
 /// A full login that just succeeded on a connection.
@@ -239,12 +256,9 @@ impl<'s> Connection<'s> {
         let mut logged_in = self.logged_in_granting(login, pin, seed);
         let Commit::Remember(remember) = &mut logged_in.commit else { return (logged_in, None) };
         let sealing = self.server.sealing.as_ref().zip(self.take_seal());
-        let sealed = sealing.zip(remember.records.first()).and_then(|((keys, random), record)| {
-            let secret = account.map_or(&random.secret, |account| &account.secret);
-            let text = seal(keys, secret, record, &random.salt)?;
-            let (login, identity) = (LoginId::of(&record.scope, &record.login_name), record.identity.clone());
-            Some((text, NewSecret { login, identity, secret: secret.clone(), until: record.expires }))
-        });
+        let sealed = sealing
+            .zip(remember.records.first())
+            .and_then(|((keys, random), record)| random.seal(keys, account, record));
         let Some((text, secret)) = sealed else { return (logged_in, None) };
         remember.records.clear();
         remember.secret = Some(secret);

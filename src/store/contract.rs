@@ -57,9 +57,9 @@ pub enum Commit {
     Use(Use),
     /// A token is used, and that changes something.
     Token(TokenUse),
-    /// An account needs its secret, or needs it for longer. It is made where there is none, and goes on until then where it is this one;
-    /// if the account has another one, the outcome is [`Committed::WithoutSuccessor`], and nothing is changed. An account that the store
-    /// does not know is made for it.
+    /// An account needs its secret, or needs it for longer. If it isn't this one that the account has then, the outcome is
+    /// [`Committed::WithoutSuccessor`]; if the client was revoked, [`Committed::Gone`]. An account that the store does not know is made for one
+    /// that is new.
     Secret(NewSecret),
     /// A recognised client's connection may be resumed in its turn. Unlike the others it may follow the reply.
     Link(Link),
@@ -100,17 +100,24 @@ pub struct Use {
     pub secret: Option<NewSecret>,
 }
 
-/// A secret for the account of a login. The first one stays, until nothing needs it any more, or the account is revoked as a whole. Where
-/// another one comes with another login of the account, that login finds the account's own from then on.
+/// A secret for the account of a login, with which something is sealed for a client. The first one stays, until nothing needs it any more, or
+/// the account is revoked as a whole; this one is set where there is none, and goes on for longer where it is the account's. Either way the login
+/// finds the account's own from then on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewSecret {
     /// The login.
     pub login: LoginId,
     /// The account, as the server calls it.
     pub identity: Arc<str>,
-    /// The secret. It counts only where the account has none.
+    /// The secret.
     pub secret: AccountSecret,
-    /// Until when it is needed: it outlasts whatever is sealed with it.
+    /// It is the account's already, by a [lookup](AccountState). If it is no more by now, it isn't set: what was revoked went with it.
+    pub found: bool,
+    /// The client.
+    pub device: DeviceId,
+    /// When it logged in fully. A revocation of all clients by a clock that is behind reaches it also when the store knows nothing else of it.
+    pub full_login: Timestamp,
+    /// Until when the secret is needed: it outlasts whatever is sealed with it.
     pub until: Timestamp,
 }
 
@@ -193,7 +200,8 @@ pub enum Revoke {
     AllBut(DeviceId),
     /// All, as after a change of password.
     All,
-    /// None, but this one assertion of a client, and the successors of it that wait.
+    /// None, but this one assertion of a client, and the successors of it that wait. The store has to have it: one that is sealed, or was in its
+    /// life, ends with its client only.
     Assertion(AssertionId),
 }
 
@@ -231,7 +239,8 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// [`Unavailable`] when the store does not answer in time; whether it was applied is then unknown.
     fn commit(&self, commit: &Commit, now: Timestamp) -> Result<Committed, Unavailable>;
 
-    /// The clients of an account that are known now, oldest first.
+    /// The clients of an account that are known now, oldest first. One whose assertion is sealed is there as long as the store has a session
+    /// of it, or a record that was not sealed yet.
     ///
     /// # Errors
     /// [`Unavailable`] when the store does not answer in time.

@@ -824,6 +824,7 @@ REFUSALS = {
     "seal-key": "stale",
     "seal-account": "stale",
     "seal-open": "stale",
+    "seal-other-account": "stale",
     "pin": NOT_MEANT,
     "service": NOT_MEANT,
     "server-name-of-the-record": NOT_MEANT,
@@ -1092,7 +1093,8 @@ def decide(mechanism, message, channel, server, lookup, lineage, now, store=None
                     "predecessor_until": now + server["successor_grace"],
                 }
             if d.sealed is not None:
-                d.commit["secret"] = sealing.secret().hex()
+                d.commit["secret"] = sealing.secret(record).hex()
+                d.commit["secret_found"] = sealing.found(record)
                 d.commit["secret_until"] = until
                 if not held:
                     d.commit["ends"] = now + server["tentative_lifetime"]

@@ -146,7 +146,7 @@ if _SEALED.hex() != (
 
 VERSION = 1
 LABEL = "IKY sealed v1"
-HEADER_OCTETS, TAG_OCTETS, MOST_OCTETS = 21, 16, 384
+HEADER_OCTETS, MOST_ACCOUNT_OCTETS = 21, 44
 NONCE = bytes(12)
 STRENGTHS = {"bound": b"b", "keyed": b"k", "disclosed": b"d", "unbound": b"u"}
 
@@ -196,6 +196,10 @@ def make_plain(keys, device, strength, full_login, expires, account, login_name)
     return keys.stored_key + keys.server_key + keys.id + device + STRENGTHS[strength] + times + account
 
 
+def fits(account, login_name):
+    return account == login_name or len(account.encode()) <= MOST_ACCOUNT_OCTETS
+
+
 class _Opened:
     """The keys in a box, in the shape of iky.Keys as far as a record takes them."""
 
@@ -216,9 +220,10 @@ class _Opened:
 
 
 class Account:
-    """The row: the secret, and what was revoked."""
+    """The row: whose it is, the secret, and what was revoked."""
 
-    def __init__(self, secret=None, until=None, spared=None, devices=()):
+    def __init__(self, identity=None, secret=None, until=None, spared=None, devices=()):
+        self.identity = identity
         self.secret = secret
         self.until = until
         self.spared = spared  # a device, and the revocation before which it logged in at the latest, or None
@@ -276,6 +281,9 @@ class Sealing:
         if why:
             return None, why
         inside = _Opened(self.opened.plain, mechanism)
+        account = inside.account or message.authzid
+        if self.account.identity != account:
+            return None, [["seal-other-account", self.account.identity, account]]
         record = iky.Record(
             mechanism,
             service,
@@ -283,7 +291,7 @@ class Sealing:
             message.authzid,
             inside,
             inside.strength,
-            inside.account or message.authzid,
+            account,
             inside.device,
             inside.full_login,
             inside.expires,
@@ -306,20 +314,15 @@ class Sealing:
             and self.random is not None
             and record.mechanism.binding == "tls-exporter"
             and record.login_name != ""
-            and self.length(record) <= MOST_OCTETS
+            and fits(record.identity, record.login_name)
         )
-
-    def length(self, record):
-        account = "" if record.identity == record.login_name else record.identity
-        keys = len(record.stored_key) + len(record.server_key)
-        return HEADER_OCTETS + keys + 16 + 8 + 1 + 5 + 5 + len(account.encode()) + TAG_OCTETS
 
     def moves(self, record, message):
         """7.11: a stored record, or one under an older key."""
         if not self.can_seal(record):
             return False
         asked, current = self.key_ids(message)
-        return asked != current
+        return asked is None or asked < current
 
     def key_ids(self, message):
         """The id in the message, None where the record is stored; and the current one."""
@@ -328,14 +331,17 @@ class Sealing:
             asked = int.from_bytes(base64.b64decode(message.sealed)[1:5], "big")
         return [asked, self.keys[0][0] if self.keys else None]
 
-    def secret(self):
-        return self.random["secret"] if self.account is None else self.account.secret
+    def found(self, record):
+        return self.account is not None and self.account.identity == record.identity
+
+    def secret(self, record):
+        return self.account.secret if self.found(record) else self.random["secret"]
 
     def seal(self, record, keys, expires):
         key_id, key = self.keys[0]
         self.successor_box = Box(
             key,
-            self.secret(),
+            self.secret(record),
             make_header(key_id, self.random["salt"]),
             record.mechanism.name,
             record.service,

@@ -453,8 +453,9 @@ def check_seal(i):
         refusals.append(["seal-mechanism", keys.mechanism.name])
     if a["login_name"] == "":
         refusals.append(["seal-no-login-name"])
-    if len(octets) > sealed.MOST_OCTETS:
-        refusals.append(["seal-too-long", len(octets)])
+    account = i["box"]["identity"]
+    if not sealed.fits(account, a["login_name"]):
+        refusals.append(["seal-too-long", len(account.encode())])
     middle = dict(key_values(keys), context=context.hex(), prk=keys.prk.hex())
     middle.update(box=box.values(), octets=octets.hex(), refusals=refusals)
     return "invalid" if refusals else "valid", middle, {"sealed": None if refusals else iky.b64(octets)}
@@ -478,7 +479,7 @@ def account_row(i):
     if "account" not in i:
         return None
     a = i["account"]
-    row = sealed.Account(a.hex("secret") if "secret" in a else None)
+    row = sealed.Account(a["identity"] if "identity" in a else None, a.hex("secret") if "secret" in a else None)
     if "until" in a:
         row.until, row.devices = a["until"], a["devices"]
         if a["spared"] is not None:
@@ -519,6 +520,8 @@ def sealed_exchange(keys, in_use, t, proof, message, i, server, sealing, record,
     if record is None and d.record is not None and d.record.id != keys.id:
         raise ValueError("another record was opened")
     record = d.record
+    if sealing.account is not None and sealing.account.identity is not None:
+        middle["owner"] = sealing.account.identity
     if sealing.opened is not None:
         middle["opened"] = sealing.opened.values()
     if record is not None and sealing.revocation is not None:
@@ -615,7 +618,7 @@ def check_then(i, in_use, before, server, sealing, middle):
         raise ValueError("another message follows from the answer")
     t = iky.transcript(in_use, c["service"], c["flags"], c.hex("binding"), c.hex("lineage"), covered.encode())
     proof = iky.make_proof(in_use, keys, t)
-    account = sealed.Account(sealing.secret())
+    account = sealed.Account(before.record.identity, sealing.secret(before.record))
     sealing = sealed.Sealing(sealing.keys, account, {})
     message = covered + ",p=" + iky.b64(proof)
     return sealed_exchange(keys, in_use, t, proof, message, i, server, sealing, None, middle)[1]

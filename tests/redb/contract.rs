@@ -116,7 +116,14 @@ fn it_answers_as_the_store_in_memory_does() {
                 85..90 => {
                     let until = both.now.after(core::time::Duration::from_secs(DAY));
                     let secret = AccountSecret::new([both.below(2) as u8; 16]);
-                    let new = NewSecret { login: LoginId::of(&scope, name), identity: name.into(), secret, until };
+                    let (device, full_login) = match both.one_of(&logins) {
+                        Some(it) if *it.records[0].identity() == *name => {
+                            (it.records[0].device(), it.records[0].full_login())
+                        }
+                        _ => (DeviceId::new([2; 8]), both.now),
+                    };
+                    let (login, found) = (LoginId::of(&scope, name), both.below(3) == 0);
+                    let new = NewSecret { login, identity: name.into(), secret, found, device, full_login, until };
                     Some(both.commit(&Commit::Secret(new), &what))
                 }
                 90..93 => {

@@ -140,3 +140,36 @@ fn no_store() {
         }
     });
 }
+
+#[test]
+fn one_account_that_can_not_be_read_is_nothing_to_the_others() {
+    const ACCOUNTS: redb::TableDefinition<'_, &[u8; 16], &[u8]> = redb::TableDefinition::new("accounts");
+    let disk = Disk::default();
+    let store = disk.open(Capacity::default()).unwrap();
+    let ids: Vec<_> = (0..4).map(|n| log_in(&store, &format!("user{n}"), START)).collect();
+    drop(store);
+    // Its pages are as they were written: what is in one of them isn't.
+    let database = redb::Database::builder().create_with_backend(disk.clone()).unwrap();
+    let change = database.begin_write().unwrap();
+    {
+        let mut accounts = change.open_table(ACCOUNTS).unwrap();
+        let (key, mut octets) = {
+            let (key, octets) = redb::ReadableTable::first(&accounts).unwrap().unwrap();
+            (*key.value(), octets.value().to_vec())
+        };
+        octets[20] ^= 1;
+        accounts.insert(&key, &*octets).unwrap();
+    }
+    change.commit().unwrap();
+    drop(database);
+    let store = disk.open(Capacity::default()).unwrap();
+    let damaged = |now| ids.iter().filter(|id| store.lookup(&of(**id), now).is_err()).count();
+    assert_eq!(damaged(START), 1);
+    // All of them are due by now, and each commit sweeps some.
+    let late = Timestamp::from_secs(START.as_secs() + 100 * 24 * 60 * 60);
+    for n in 10..20 {
+        let id = log_in(&store, &format!("user{n}"), late);
+        assert_eq!(store.commit(&count(id, 1), late), Ok(Committed::Done));
+    }
+    assert_eq!(damaged(late), 1);
+}

@@ -59,3 +59,34 @@ fn a_store_is_not_made_on_a_full_disk() {
         }
     }
 }
+
+#[test]
+fn nobody_waits_while_the_file_is_opened_again() {
+    let disk = Disk::default();
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let (gate, opened, storage) = (std::sync::Mutex::new(gate), std::sync::atomic::AtomicUsize::new(0), disk.clone());
+    let slowly = move || -> Box<dyn redb::StorageBackend> {
+        if opened.fetch_add(1, std::sync::atomic::Ordering::SeqCst) > 0 {
+            let _ = gate.lock().unwrap().recv_timeout(std::time::Duration::from_secs(10));
+        }
+        Box::new(storage.clone())
+    };
+    let store = fast_reauth::internal::redb_on(slowly, Capacity::default()).unwrap();
+    let id = log_in(&store, "alice", START);
+    disk.fills_up_after(0);
+    let now = Timestamp::from_secs(START.as_secs() + 60);
+    std::thread::scope(|scope| {
+        let failing = scope.spawn(|| {
+            (0..2000).any(|n| store.commit(&Commit::Remember(login(&format!("user{n}"), now)), now).is_err())
+        });
+        // It comes to an end only because somebody opens the file, which is not done before this lets it.
+        while store.lookup(&of(id), now).is_ok() {}
+        assert_eq!(store.commit(&count(id, 1), now), Err(Unavailable));
+        disk.fills_up_after(usize::MAX);
+        open.send(()).unwrap();
+        assert!(failing.join().unwrap(), "the disk is full");
+    });
+    let later = Timestamp::from_secs(now.as_secs() + 10);
+    drop(open);
+    assert_eq!(store.commit(&count(id, 1), later), Ok(Committed::Done));
+}

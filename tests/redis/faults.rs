@@ -4,8 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use fast_reauth::store::redis::{AsyncRedisStore, Durability, RedisProblem, RedisStore};
-use fast_reauth::store::{AsyncStore, Committed, Revoke, Store};
+use fast_reauth::store::redis::{AsyncRedisStore, Durability, RedisProblem, RedisSettings, RedisStore};
+use fast_reauth::store::{AsyncStore, Committed, Lookup, Revoke, Store};
 
 use super::common::{START, later};
 use super::scene::Client;
@@ -154,7 +154,7 @@ fn unavailable(ask: impl FnOnce() -> bool) {
 
 fn hangs(hang: impl Fn(&Server), end: impl Fn(&Server)) {
     let Some(server) = Server::start(FORGETFUL) else { return };
-    let node = RedisStore::new(server.settings("a").deadline(DEADLINE).connections(4)).unwrap();
+    let node = RedisStore::new(server.settings("a").deadline(DEADLINE)).unwrap();
     let client = Client::known(&node, "alice", START);
     assert_eq!(client.is_accepted(&node, 1, later(1)), Ok(true));
     hang(&server);
@@ -305,4 +305,54 @@ fn nothing_is_told_of_where_or_what() {
     Client::known(&store, "alice", START);
     let keys = std::fs::read_to_string(server.directory().join("log")).unwrap_or_default();
     assert!(!keys.contains("alice"));
+}
+
+#[test]
+fn a_server_that_drips_is_unavailable() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("redis://{}/", listener.local_addr().unwrap());
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Each octet is in time, and the answer never comes to an end.
+            listener.set_nonblocking(true).unwrap();
+            let mut streams = Vec::new();
+            while !over.load(Ordering::SeqCst) {
+                streams.extend(listener.accept().map(|(stream, _)| stream));
+                streams.retain_mut(|stream| std::io::Write::write_all(stream, b"+").is_ok());
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let node = RedisStore::new(RedisSettings::new(address).unwrap().deadline(DEADLINE)).unwrap();
+        let client = Client::new("alice", START);
+        for _ in 0..3 {
+            unavailable(|| node.lookup(&client.lookup(), START).is_err());
+        }
+        unavailable(|| node.check(START) == Err(RedisProblem::Silent));
+        over.store(true, Ordering::SeqCst);
+    });
+}
+
+#[test]
+fn what_is_damaged_costs_nobody_else_the_connection() {
+    let Some(server) = Server::start(FORGETFUL) else { return };
+    let node = server.store("a");
+    let [alice, bob] = ["alice", "bob"].map(|name| Client::known(&node, name, START));
+    let of_alice = alice.lookup().login.unwrap().as_octets().map(|octet| format!("{octet:02x}")).concat();
+    let keys = server.lines(&["KEYS", "a:*:login:*"]);
+    let key = keys.iter().find(|key| key.contains(&of_alice)).expect("alice's login");
+    let connections = || {
+        let clients = server.text(&["CLIENT", "LIST"]);
+        let id = |line: &str| line.split(' ').next().map(str::to_owned);
+        clients.lines().filter_map(id).collect::<Vec<_>>()
+    };
+    let before = connections();
+    let damages: [&[&str]; 2] = [&["HSET", key, "k", "no secret"], &["SET", key, "no login"]];
+    for (n, damage) in damages.iter().enumerate() {
+        assert!(server.says(damage).is_some_and(|answer| !answer.starts_with('-')));
+        let lookup = Lookup { account: true, ..alice.lookup() };
+        assert!(node.lookup(&lookup, later(1)).is_err(), "{damage:?}");
+        assert_eq!(bob.is_accepted(&node, n as u64 + 1, later(1)), Ok(true));
+    }
+    assert!(connections().iter().any(|id| before.contains(id)), "the connection is another one by now");
 }

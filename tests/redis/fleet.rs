@@ -56,7 +56,7 @@ fn a_returning_client_costs_one_round_trip() {
     let Some(server) = Server::start(FORGETFUL) else { return };
     let (port, turns) = counting(server.port());
     let settings = RedisSettings::new(format!("redis://127.0.0.1:{port}/")).unwrap();
-    let store = RedisStore::new(settings.connections(1).deadline(std::time::Duration::from_secs(20))).unwrap();
+    let store = RedisStore::new(settings.deadline(std::time::Duration::from_secs(20))).unwrap();
     let took = |what: &str, wanted: usize, run: &mut dyn FnMut()| {
         let before = turns.load(Ordering::SeqCst);
         run();

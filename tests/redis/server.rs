@@ -106,6 +106,18 @@ impl Server {
         (0..count).filter_map(|_| lines.nth(1)).collect()
     }
 
+    /// The answer to a command, where it is a text.
+    pub(crate) fn text(&self, command: &[&str]) -> String {
+        use std::io::{BufRead, BufReader, Read, Write};
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
+        stream.write_all(format!("{}\r\n", command.join(" ")).as_bytes()).unwrap();
+        let (mut reader, mut line) = (BufReader::new(stream), String::new());
+        reader.read_line(&mut line).unwrap();
+        let mut text = vec![0; line.trim_end()[1..].parse().unwrap()];
+        reader.read_exact(&mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.port
     }

@@ -7,9 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::*;
 use fast_reauth::assertion::{Binding, ClientAssertion, DeviceId, Hash, Pin, Policy, ServiceKeys};
-use fast_reauth::mechanism::{Connection, Login, Outcome, Server, Verdict, iky};
+use fast_reauth::mechanism::{Connection, Login, Outcome, Received, Server, Step, Verdict, iky};
 use fast_reauth::store::client::{Accounts, Plan, Settled};
-use fast_reauth::store::{Commit, Committed, MemoryStore, Revoke, Store};
+use fast_reauth::store::{Commit, Committed, MemoryStore, NewSecret, Revoke, Store};
 use fast_reauth::{Timestamp, internal};
 
 const EXPR: &str = "IKY-SHA-256-EXPR";
@@ -224,7 +224,8 @@ fn nodes_need_the_keys_and_one_row() {
     assert_eq!(service.try_this(&sealed), Outcome::Stale, "without the row nothing opens");
     let login = lookup.login.unwrap();
     let (identity, secret) = ("alice".into(), state.secret.clone());
-    let row = fast_reauth::store::NewSecret { login, identity, secret, until: later(40 * DAY) };
+    let (device, full_login, until) = (DeviceId::new([9; 8]), service.now, later(40 * DAY));
+    let row = NewSecret { login, identity, secret, found: false, device, full_login, until };
     service.commit(&Commit::Secret(row));
     assert_eq!(service.try_this(&sealed), Outcome::Accepted);
 }
@@ -389,7 +390,8 @@ fn a_secret_is_never_replaced_by_a_second_one() {
     assert_eq!(service.try_this(&second), Outcome::Accepted);
     let login = service.connection(&Tls::full()).account_lookup("alice").login.unwrap();
     let secret = fast_reauth::assertion::AccountSecret::new([1; 16]);
-    let other = fast_reauth::store::NewSecret { login, identity: "alice".into(), secret, until: later(DAY) };
+    let (device, full_login, until) = (DeviceId::new([9; 8]), service.now, later(DAY));
+    let other = NewSecret { login, identity: "alice".into(), secret, found: false, device, full_login, until };
     assert_eq!(service.store.commit(&Commit::Secret(other), service.now), Ok(Committed::WithoutSuccessor));
     assert_eq!(service.try_this(&first), Outcome::Accepted);
 }
@@ -425,4 +427,115 @@ fn one_set_of_random_octets_seals_once() {
         String::from_utf8(verdict.message.unwrap()).unwrap().contains(",t=")
     });
     assert_eq!(sealed, [true, false]);
+}
+
+/// The row of alice's account as it is now, to put into another store.
+fn row(service: &Service) -> NewSecret {
+    let lookup = service.connection(&Tls::full()).account_lookup("alice");
+    let state = service.store.lookup(&lookup, service.now).unwrap().account.expect("the account's row");
+    let (login, identity, secret) = (lookup.login.unwrap(), state.identity.clone(), state.secret.clone());
+    let (device, full_login, until) = (DeviceId::new([9; 8]), service.now, later(40 * DAY));
+    NewSecret { login, identity, secret, found: false, device, full_login, until }
+}
+
+#[test]
+fn the_row_of_another_account_opens_nothing() {
+    // Its secret is the same one: what was revoked of the one account says nothing of the other.
+    let mut service = Service::new();
+    let sealed = service.sealed("alice");
+    let row = NewSecret { identity: "bob".into(), ..row(&service) };
+    service.store = MemoryStore::default();
+    service.commit(&Commit::Secret(row));
+    assert_eq!(service.try_this(&sealed), Outcome::Stale);
+}
+
+#[test]
+fn two_accounts_of_one_login_name_share_no_secret() {
+    let service = Service::new();
+    service.sealed("alice");
+    let of_alice = row(&service);
+    let (tls, full) = (Tls::full(), bound("alice"));
+    let mut connection = service.connection(&tls);
+    let found = service.store.lookup(&connection.account_lookup("alice"), service.now).unwrap().account;
+    assert!(found.is_some());
+    let login = Login { full: &full, identity: "bob", device: DeviceId::new(fresh()), now: service.now };
+    let (logged_in, sealed) =
+        connection.logged_in_granting_sealed(login, Pin::SHA_256_EXPR, &fresh(), found.as_deref());
+    let Commit::Remember(remember) = logged_in.commit else { panic!("a login") };
+    let of_bob = remember.secret.expect("a secret of his own");
+    assert!(sealed.is_some() && !of_bob.found && *of_bob.identity == *"bob");
+    assert!(of_bob.secret != of_alice.secret, "whoever revokes one of them revokes nothing of the other");
+}
+
+#[test]
+fn a_node_that_has_not_switched_yet_leaves_a_newer_key_alone() {
+    let mut service = Service::new();
+    let both = keys().and(2, &[0x22; 32]).unwrap();
+    service.server = server().sealed(both.clone().current(2).unwrap());
+    let sealed = service.sealed("alice");
+    service.server = server().sealed(both);
+    let message = iky::Client::start(&sealed, &Tls::full().client(), None, None).unwrap().message;
+    assert_eq!(service.reconnect("alice"), (Outcome::Accepted, Settled::LoggedIn));
+    let after = service.held("alice");
+    let again = iky::Client::start(&after, &Tls::full().client(), None, None).unwrap().message;
+    let text = |message: &[u8]| sealed_text(core::str::from_utf8(message).unwrap()).to_owned();
+    assert_eq!(text(&message), text(&again), "each login at the one node and the other would seal it anew");
+}
+
+/// An attempt with what alice holds, at a service that has a newer key, up to its commit.
+fn sealing_anew(service: &mut Service) -> (ClientAssertion, Vec<u8>, Tls) {
+    let held = service.sealed("alice");
+    service.server = server().sealed(keys().and(2, &[0x22; 32]).unwrap().current(2).unwrap());
+    let tls = Tls::full();
+    let message = iky::Client::start(&held, &tls.client(), None, None).unwrap().message;
+    (held, message, tls)
+}
+
+#[test]
+fn nothing_is_sealed_for_a_client_that_was_revoked_meanwhile() {
+    let mut service = Service::new();
+    let (held, message, tls) = sealing_anew(&mut service);
+    let connection = service.connection(&tls);
+    let Received::Lookup(pending) = connection.iky(held.pin(), &message) else { panic!("a lookup") };
+    let found = service.store.lookup(pending.lookup(), service.now);
+    let Step::Commit(pending) = pending.found(found, service.now) else { panic!("a new one under the new key") };
+    let phone = service.store.devices("alice", None, service.now).unwrap()[0].id;
+    service.store.revoke("alice", Revoke::Device(phone), service.now).unwrap();
+    let committed = service.store.commit(pending.commit(), service.now);
+    assert_eq!(committed, Ok(Committed::Gone));
+    let verdict = pending.committed(committed);
+    assert!(verdict.recognised.is_none());
+    assert_eq!(verdict.outcome, Outcome::Stale);
+}
+
+#[test]
+fn a_store_that_lost_its_rows_gets_none_back() {
+    let mut service = Service::new();
+    let (held, message, tls) = sealing_anew(&mut service);
+    let connection = service.connection(&tls);
+    let Received::Lookup(pending) = connection.iky(held.pin(), &message) else { panic!("a lookup") };
+    let found = service.store.lookup(pending.lookup(), service.now);
+    let Step::Commit(pending) = pending.found(found, service.now) else { panic!("a new one under the new key") };
+    let empty = MemoryStore::default();
+    let committed = empty.commit(pending.commit(), service.now);
+    assert_eq!(committed, Ok(Committed::WithoutSuccessor));
+    let verdict = pending.committed(committed);
+    // It was recognised by what there was a moment before.
+    assert_eq!(verdict.outcome, Outcome::Accepted);
+    assert!(!String::from_utf8(verdict.message.unwrap()).unwrap().contains(",t="));
+    assert!(empty.is_empty(), "and with it what was revoked would be forgotten");
+}
+
+#[test]
+fn a_long_name_of_an_account_is_not_sealed() {
+    for (len, is_sealed) in [(44, true), (45, false)] {
+        let service = Service::new();
+        let (tls, full, identity) = (Tls::full(), bound("alice"), "a".repeat(len));
+        let login = Login { full: &full, identity: &identity, device: DeviceId::new(fresh()), now: service.now };
+        let mut connection = service.connection(&tls);
+        let (logged_in, sealed) = connection.logged_in_granting_sealed(login, Pin::SHA_256_EXPR, &fresh(), None);
+        assert_eq!(sealed.as_ref().is_some_and(|text| STANDARD.decode(text).unwrap().len() == 180), is_sealed);
+        let Commit::Remember(remember) = logged_in.commit else { panic!("a login") };
+        assert_eq!(remember.records.is_empty(), is_sealed, "the store has what the client has not");
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use fast_reauth::Timestamp;
-use fast_reauth::assertion::{AccountSecret, AccountState, ClientAssertion, LoginId, Scope, ServiceKeys, Spared};
+use fast_reauth::assertion::{AccountSecret, AccountState, ClientAssertion, DeviceId, LoginId, Scope, ServiceKeys, Spared};
 use fast_reauth::channel::ServerName;
 use fast_reauth::mechanism::{Connection, Login, Outcome, Server, Verdict};
 use fast_reauth::store::{
@@ -66,7 +66,8 @@ fn sealed_by_grant(assertion: &Value, of_box: &Value) -> Option<String> {
     let full = full_login(assertion);
     let (identity, device) = (text(&of_box["identity"]), device(&of_box["device"]));
     let login = Login { full: &full, identity, device, now: made };
-    let state = AccountState { secret: secret(&of_box["account_secret"]), revoked: Default::default() };
+    let secret = secret(&of_box["account_secret"]);
+    let state = AccountState { identity: identity.into(), secret, revoked: Default::default() };
     let seed = array(&assertion["seed"]);
     let (logged_in, sealed) = connection.logged_in_granting_sealed(login, pin, &seed, Some(&state));
     let Commit::Remember(remember) = logged_in.commit else { panic!("a login remembers") };
@@ -133,7 +134,8 @@ impl Store for Row {
 fn account(row: &Value) -> AccountState {
     // Where a vector names no secret, none is needed.
     let secret = row.get("secret").map_or(AccountSecret::new([0xcc; 16]), secret);
-    let mut state = AccountState { secret, revoked: Default::default() };
+    let identity = row.get("identity").map_or("", text).into();
+    let mut state = AccountState { identity, secret, revoked: Default::default() };
     state.revoked.until = row["until"].as_u64().map(Timestamp::from_secs);
     state.revoked.devices = row["devices"].as_array().into_iter().flatten().map(device).collect();
     state.revoked.spared = row.get("spared").filter(|spared| !spared.is_null()).map(|spared| Spared {
@@ -214,7 +216,8 @@ fn is_as_told(verdict: &Verdict, outputs: &Value) {
 fn committed(commit: Option<Commit>, login: LoginId, identity: &str) -> Value {
     let new = |secret: &NewSecret| {
         assert_eq!((secret.login, &*secret.identity), (login, identity));
-        json!({ "secret": hex(secret.secret.expose()), "secret_until": secret.until.as_secs() })
+        let (found, until) = (secret.found, secret.until.as_secs());
+        json!({ "secret": hex(secret.secret.expose()), "secret_found": found, "secret_until": until })
     };
     match commit {
         None => Value::Null,
@@ -322,8 +325,11 @@ pub(crate) fn attempt(case: &Case<'_>) {
     if let Some(row) = row.found.account.as_deref() {
         let secret = NewSecret {
             login,
-            identity: identity.into(),
+            identity: row.identity.clone(),
             secret: row.secret.clone(),
+            found: false,
+            device: DeviceId::new([0xdd; 8]),
+            full_login: this.now,
             until: this.now.after(core::time::Duration::from_secs(1_000_000)),
         };
         assert_eq!(stored.commit(&Commit::Secret(secret), this.now), Ok(Committed::Done));

@@ -7,7 +7,8 @@ use crate::crypto::{Secret, constant_time_eq};
 /// The present key of a service, and those before it that are still good.
 ///
 /// Every node of a service has the same ones. A new key is made known to all nodes as a previous one first, and becomes the
-/// current one once all of them have it; so no client is lost. What was made with a key ends when that key is dropped.
+/// current one once all of them have it; so no client is lost. What was made with a key ends when that key is dropped. A later key has a
+/// greater id: what was sealed under a lesser one moves to it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServiceKeys {
     current: ServiceKey,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::message::{BindingFlag, InitiatorMessage, Named, success, with_signature};
 use super::transcript::{Transcript, signature};
 use crate::assertion::{
-    AccountState, Binding, Bound, LineageRecord, LoginId, Origin, Pin, Record, Renewal, Scope, Sealed, seal, stand_in,
+    AccountState, Binding, Bound, LineageRecord, LoginId, Origin, Pin, Record, Renewal, Scope, Sealed, stand_in,
 };
 use crate::channel::{Lineage, ServerName};
 use crate::crypto::Secret;
@@ -142,7 +142,7 @@ impl AwaitProofKeys<'_> {
         };
         let mut record = Sealed::parse(text)?.open(keys, account.map(|account| &account.secret), bound)?;
         record.revoked = account?.revoked.revokes(record.device, record.full_login);
-        Some(record)
+        Some(record).filter(|record| account.is_some_and(|account| account.identity == record.identity))
     }
 
     /// Whether the message can speak of this record at all: pinned mechanism, scope, identity, and lineage where it claims one.
@@ -253,22 +253,16 @@ impl AwaitProofKeys<'_> {
         let ending = policy.renews(record.origin, record.expires, now);
         let sealing = connection.server.sealing.as_ref().filter(|_| connection.may_seal());
         // A record leaves the store at its first use; one under an older key changes to the current one.
-        let moving = sealing.is_some_and(|keys| self.sealed_under() != Some(keys.current_id()));
+        // A node that has not switched to the newest key leaves alone what is under it.
+        let moving = sealing.is_some_and(|keys| self.sealed_under().is_none_or(|id| id < keys.current_id()));
         if record.superseded || !(ending || moving) {
             return None;
         }
         let renewal = self.renewal()?;
         let successor = record.renewed(&renewal, &answer.transcript, &connection.facts, policy, now)?;
         let sealed = sealing.and_then(|keys| {
-            let random = connection.take_seal()?;
-            let secret = account.map_or(&random.secret, |account| &account.secret);
-            let text = seal(keys, secret, &successor, &random.salt)?;
-            let login = LoginId::of(&record.scope, &record.login_name);
-            let (identity, secret) = (record.identity.clone(), secret.clone());
-            Some(Box::new(SealedRecord {
-                text,
-                secret: NewSecret { login, identity, secret, until: successor.expires },
-            }))
+            let (text, secret) = connection.take_seal()?.seal(keys, account, &successor)?;
+            Some(Box::new(SealedRecord { text, secret }))
         });
         let lasts_longer = successor.expires > record.expires;
         let worth_it =

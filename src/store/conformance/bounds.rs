@@ -4,7 +4,7 @@ use core::slice::from_ref;
 
 use super::on::{Checked, On, ensure};
 use super::scene::{EXPR, LIFETIME, NONE, UNUSED, at, client, counted, first_use_of};
-use crate::store::{Commit, Committed, Use};
+use crate::store::{Commit, Committed, NewSecret, Use};
 
 pub(super) fn nothing_is_lost_before_its_time(on: On<'_>) -> Checked {
     let [idle, used, other] = [("alice", 1), ("alice", 2), ("bob", 1)].map(|(who, n)| client(who, n, at(0)));
@@ -45,6 +45,27 @@ pub(super) fn what_expired_is_no_device(on: On<'_>) -> Checked {
         );
     }
     on.revoke_some("alice", crate::store::Revoke::All, at(LIFETIME), 0)
+}
+
+pub(super) fn secrets_take_room(on: On<'_>) -> Checked {
+    const ROOM: usize = 16;
+    let mut kept = Vec::new();
+    for n in 0..ROOM * 2 {
+        let alice = client(&format!("user {n}"), 1, at(0));
+        match on.commit(&Commit::Secret(alice.secret(1, LIFETIME)), at(1))? {
+            Committed::Done => kept.push(alice),
+            Committed::WithoutSuccessor => {
+                ensure!(on.state(alice.login_id(), at(2))?.is_none(), "a secret for which there was no room is there");
+            }
+            other => return Err(format!("a secret where there may be no room: {other:?}")),
+        }
+    }
+    ensure!(kept.len() <= ROOM, "a store with room for {ROOM} records holds {} secrets", kept.len());
+    for alice in &kept {
+        let found = NewSecret { found: true, ..alice.secret(1, LIFETIME + 1) };
+        on.secret(&found, at(3), Committed::Done, "a secret that there is, in a full store")?;
+    }
+    Ok(())
 }
 
 pub(super) fn one_account_costs_another_nothing(on: On<'_>) -> Checked {

@@ -42,10 +42,12 @@ pub(super) static CASES: &[Case] = cases! {
     Plain(counters::zero);
     Plain(counters::of_each_assertion);
     Plain(counters::big);
+    Plain(counters::at_random);
     Plain(revocation::of_a_device);
     Plain(revocation::of_all_but_one);
     Plain(revocation::of_all);
     Plain(revocation::of_an_assertion);
+    Plain(revocation::of_an_assertion_with_successors);
     Plain(revocation::of_everyone);
     Plain(revocation::a_login_from_before);
     Plain(revocation::a_login_of_an_unknown_account);
@@ -78,6 +80,12 @@ pub(super) static CASES: &[Case] = cases! {
     Plain(secrets::of_a_full_login);
     Plain(secrets::of_a_login_that_leaves_nothing_else);
     Plain(secrets::of_a_use);
+    Plain(secrets::of_a_use_that_comes_to_nothing);
+    Plain(secrets::of_a_use_that_can_not_be_sealed);
+    Plain(secrets::found_and_gone);
+    Plain(secrets::of_a_revoked_client);
+    Plain(secrets::of_a_clock_that_is_ahead);
+    Plain(secrets::of_one_login_of_two_accounts);
     Plain(secrets::of_two_logins);
     Plain(secrets::what_was_revoked);
     Plain(secrets::after_all_was_revoked);
@@ -91,6 +99,7 @@ pub(super) static CASES: &[Case] = cases! {
     Plain(bounds::nothing_is_lost_before_its_time);
     Plain(bounds::what_expired_is_no_device);
     Limited(bounds::one_account_costs_another_nothing, 16);
+    Limited(bounds::secrets_take_room, 16);
     Reopened(reopening::clients);
     Reopened(reopening::windows);
     Reopened(reopening::revocations);

@@ -30,6 +30,30 @@ pub(super) fn out_of_order(on: On<'_>) -> Checked {
     Ok(())
 }
 
+pub(super) fn at_random(on: On<'_>) -> Checked {
+    let record = known(on)?;
+    let (mut window, mut state) = (Window::default(), 0x9e37_79b9_7f4a_7c15_u64);
+    let mut used = std::collections::HashSet::new();
+    // Across the middle of the window, and where the upper half of the number begins.
+    let mut base = (1 << 32) - 400;
+    for step in 0..400u64 {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let counter = base + state % 80;
+        base += state >> 32 & 1;
+        let is_fresh = window.accept(counter);
+        let committed = on.commit(&Commit::Use(counted(&record, counter, at(1))), at(1))?;
+        let what = format!("counter {counter}, after {step} others");
+        match committed {
+            Committed::Done => ensure!(used.insert(counter), "{what}, is accepted twice"),
+            Committed::Replayed => ensure!(!is_fresh, "{what}, fresh and within the window, is refused"),
+            other => return Err(format!("{what}: {other:?}")),
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn used_twice(on: On<'_>) -> Checked {
     let record = known(on)?;
     let first = Use { confirm: true, ..counted(&record, 1, at(1)) };

@@ -146,8 +146,10 @@ pub(super) mod secrets {
         ensure!(state.secret == alice.secret(1, 0).secret, "an account has another secret");
         ensure!(state.revoked.revokes(alice.device(), alice.login), "a revocation is forgotten, and the secret is not");
         ensure!(!state.revoked.revokes(client("alice", 2, at(1)).device(), at(1)), "more is revoked than was");
-        on.secret(&alice.secret(2, 10_000), at(4), Committed::WithoutSuccessor, "another secret")?;
-        on.secret(&alice.secret(1, 10_000), at(4), Committed::Done, "the same secret")
+        let again = client("alice", 2, at(4));
+        on.secret(&again.secret(2, 10_000), at(4), Committed::WithoutSuccessor, "another secret")?;
+        on.secret(&again.secret(1, 10_000), at(4), Committed::Done, "the same secret")?;
+        on.secret(&alice.secret(1, 10_000), at(4), Committed::Gone, "the same secret, for a revoked client")
     }
 }
 

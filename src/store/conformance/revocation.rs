@@ -1,7 +1,7 @@
 //! Clients that are logged out. Everything of them may be kept, marked as revoked, or forgotten at once.
 
 use super::on::{Checked, On, ensure};
-use super::scene::{Client, EXPR, NONE, at, client, first_use_of, smtp};
+use super::scene::{Client, EXPR, NONE, at, client, first_use_of, renewing, smtp, successor};
 use crate::assertion::DeviceId;
 use crate::store::{Committed, Remember, Revoke};
 
@@ -80,6 +80,26 @@ pub(super) fn of_an_assertion(on: On<'_>) -> Checked {
     on.revoke_some("alice", Revoke::Assertion(there.id), at(14), 0)?;
     on.commit(&crate::store::Commit::Remember(remember), at(15))?;
     ensure!(on.live(&there, at(16))?.is_none(), "the login made again brings a revoked assertion back");
+    Ok(())
+}
+
+pub(super) fn of_an_assertion_with_successors(on: On<'_>) -> Checked {
+    let alice = client("alice", 1, at(0));
+    let record = alice.record(EXPR);
+    on.log_in(&alice)?;
+    on.apply(&first_use_of(&record, at(1)), at(1), Committed::Done, "the first use")?;
+    let [one, two] = [1, 2].map(|k| successor(&record, k, at(k as u64 + 1)));
+    for next in [&one, &two] {
+        on.apply(&renewing(&record, next, at(3)), at(3), Committed::Done, "a renewal")?;
+    }
+    on.revoke_some("alice", Revoke::Assertion(record.id), at(4), 1)?;
+    for gone in [&record, &one, &two] {
+        on.must_be_over(gone, at(5), "revoked, or the successor of what is")?;
+        on.apply(&first_use_of(gone, at(5)), at(5), Committed::Gone, "the use of what was revoked")?;
+    }
+    let late = successor(&record, 3, at(6));
+    on.apply(&renewing(&record, &late, at(6)), at(6), Committed::Gone, "the renewal of a revoked assertion")?;
+    ensure!(on.live(&late, at(7))?.is_none(), "a revoked assertion has a successor");
     Ok(())
 }
 

@@ -181,6 +181,9 @@ impl Client {
             login: self.login_id(),
             identity: self.identity.clone(),
             secret: AccountSecret::new([which; AccountSecret::LEN]),
+            found: false,
+            device: self.device(),
+            full_login: self.login,
             until: self.login.after(Duration::from_secs(lasts)),
         }
     }

@@ -1,9 +1,10 @@
 //! The secret of an account, and what it says was revoked.
 
+use core::slice::from_ref;
 use core::time::Duration;
 
 use super::on::{Checked, On, ensure};
-use super::scene::{Client, EXPR, at, client, first_use_of, renewing, successor};
+use super::scene::{Client, EXPR, NONE, at, client, counted, first_use_of, renewing, successor};
 use crate::assertion::{AccountState, DeviceId, LoginId, Revocations};
 use crate::store::{Committed, Lookup, NewSecret, Remember, Revoke, Use};
 use crate::time::Timestamp;
@@ -16,7 +17,9 @@ fn state(on: On<'_>, login: LoginId, now: Timestamp, what: &str) -> Result<Accou
 }
 
 fn must_have(on: On<'_>, new: &NewSecret, now: Timestamp, what: &str) -> Checked {
-    ensure!(state(on, new.login, now, what)?.secret == new.secret, "{what}: the account has another secret");
+    let found = state(on, new.login, now, what)?;
+    ensure!(found.secret == new.secret, "{what}: the account has another secret");
+    ensure!(found.identity == new.identity, "{what}: the secret is said to be {:?}'s", found.identity);
     Ok(())
 }
 
@@ -100,6 +103,103 @@ pub(super) fn of_a_use(on: On<'_>) -> Checked {
     Ok(())
 }
 
+pub(super) fn of_a_use_that_comes_to_nothing(on: On<'_>) -> Checked {
+    let [alice, other] = [1, 2].map(|n| client("alice", n, at(0)));
+    let [used, gone] = [alice.record(NONE), other.record(NONE)];
+    on.remember(&alice.with_records(from_ref(&used)), at(0), Committed::Done, "a full login")?;
+    on.remember(&other.with_records(from_ref(&gone)), at(0), Committed::Done, "a full login")?;
+    on.apply(&counted(&used, 1, at(1)), at(1), Committed::Done, "a use")?;
+    on.revoke_some("alice", Revoke::Device(other.device()), at(2), 1)?;
+    let with = |change: Use, client: &Client| Use {
+        secret: Some(client.secret(1, 1000)),
+        ends: Some(at(10)),
+        ..change
+    };
+    on.apply(&with(counted(&used, 1, at(3)), &alice), at(3), Committed::Replayed, "a replay with a secret")?;
+    on.must_live(&used, at(11), "replayed by what would have ended it")?;
+    on.apply(&with(counted(&gone, 1, at(3)), &other), at(3), Committed::Gone, "the use of a revoked client, with a secret")?;
+    ensure!(on.state(alice.login_id(), at(4))?.is_none(), "a use that came to nothing has set its account's secret");
+    Ok(())
+}
+
+pub(super) fn of_a_use_that_can_not_be_sealed(on: On<'_>) -> Checked {
+    let alice = client("alice", 1, at(0));
+    let record = alice.record(EXPR);
+    on.log_in(&alice)?;
+    on.secret(&alice.secret(1, 1000), at(1), Committed::Done, "an account's secret")?;
+    let with = |secret| Use { secret: Some(secret), ends: Some(at(10)), ..first_use_of(&record, at(2)) };
+    on.apply(&with(alice.secret(2, 1000)), at(2), Committed::WithoutSuccessor, "a use with another secret")?;
+    on.must_live(&record, at(11), "not sealed, as its account has another secret")?;
+    let found = NewSecret { found: true, ..alice.secret(1, 1000) };
+    on.revoke("bob", Revoke::All, at(3))?;
+    on.apply(&with(found), at(4), Committed::Done, "a use with the secret that was found")?;
+    ensure!(on.live(&record, at(11))?.is_none(), "an assertion goes on beside the sealed one that takes its place");
+    Ok(())
+}
+
+pub(super) fn found_and_gone(on: On<'_>) -> Checked {
+    let alice = client("alice", 1, at(0));
+    let found = NewSecret { found: true, ..alice.secret(1, 1000) };
+    on.secret(&found, at(1), Committed::WithoutSuccessor, "a secret that was found, and that the store never had")?;
+    ensure!(on.state(found.login, at(2))?.is_none(), "a secret that was lost comes back");
+    on.secret(&alice.secret(1, 1000), at(3), Committed::Done, "an account's secret")?;
+    let longer = NewSecret { until: at(5000), ..found.clone() };
+    on.secret(&longer, at(4), Committed::Done, "the secret that was found, for longer")?;
+    must_have(on, &found, at(4999), "for longer")?;
+    let again = client("alice", 2, at(11));
+    on.revoke("alice", Revoke::All, at(10))?;
+    let late = NewSecret { device: again.device(), full_login: again.login, ..longer };
+    on.secret(&late, at(12), Committed::WithoutSuccessor, "a secret that was found before its account was revoked")?;
+    ensure!(on.state(found.login, at(13))?.is_none(), "what was sealed before an account was revoked can be opened again");
+    let remember = Remember { secret: Some(late), ..again.remember() };
+    on.remember(&remember, at(14), Committed::Done, "a full login with a secret that is gone by then")?;
+    ensure!(on.state(found.login, at(15))?.is_none(), "a full login brings a secret back");
+    Ok(())
+}
+
+pub(super) fn of_a_revoked_client(on: On<'_>) -> Checked {
+    let [first, second, third] = [1, 2, 3].map(|n| client("alice", n, at(n as u64)));
+    for client in [&first, &second, &third] {
+        on.secret(&client.secret(1, 1000), at(3), Committed::Done, "an account's secret")?;
+    }
+    on.revoke("alice", Revoke::Device(first.device()), at(10))?;
+    on.revoke("alice", Revoke::AllBut(third.device()), at(11))?;
+    for (client, found) in [(&first, false), (&first, true), (&second, false), (&second, true)] {
+        let late = NewSecret { found, ..client.secret(1, 9000) };
+        on.secret(&late, at(12), Committed::Gone, "a secret for a client that was revoked")?;
+    }
+    on.secret(&third.secret(1, 1000), at(13), Committed::Done, "a secret for a client that was spared")
+}
+
+pub(super) fn of_a_clock_that_is_ahead(on: On<'_>) -> Checked {
+    // Its assertion is its own: the account's secret is all that the store has of it.
+    let [ahead, spared] = [("alice", 1, 14), ("alice", 2, 1)].map(|(who, n, login)| client(who, n, at(login)));
+    on.secret(&spared.secret(1, 1000), at(1), Committed::Done, "an account's secret")?;
+    on.secret(&ahead.secret(1, 1000), at(8), Committed::Done, "the same, for a login by a clock that is ahead")?;
+    on.secret(&spared.secret(1, 1000), at(9), Committed::Done, "the same, for an earlier one")?;
+    on.revoke("alice", Revoke::AllBut(spared.device()), at(10))?;
+    ensure!(revoked(on, &ahead, at(11))?, "a client that logged in by a clock that is ahead outlasts a revocation");
+    ensure!(!revoked(on, &spared, at(11))?, "a client that was spared is revoked");
+    Ok(())
+}
+
+pub(super) fn of_one_login_of_two_accounts(on: On<'_>) -> Checked {
+    let [alice, bob] = ["alice", "bob"].map(|who| client(who, 1, at(0)));
+    on.secret(&alice.secret(1, 1000), at(1), Committed::Done, "an account's secret")?;
+    let same = NewSecret { login: alice.login_id(), ..bob.secret(2, 1000) };
+    on.secret(&same, at(2), Committed::Done, "another account's secret under the same login name")?;
+    let found = state(on, same.login, at(3), "under a login name of two accounts")?;
+    let wanted: u8 = if *found.identity == *bob.identity { 2 } else { 1 };
+    ensure!(found.secret.expose()[0] == wanted, "{:?} has another account's secret", found.identity);
+    on.revoke("alice", Revoke::All, at(10))?;
+    on.revoke("bob", Revoke::Device(bob.device()), at(10))?;
+    if let Some(found) = on.state(same.login, at(11))? {
+        ensure!(*found.identity == *bob.identity, "an account's secret outlasts its revocation under another's name");
+        ensure!(found.revoked.revokes(bob.device(), bob.login), "what was revoked of one account is said of another");
+    }
+    Ok(())
+}
+
 pub(super) fn of_two_logins(on: On<'_>) -> Checked {
     // One account under two names that clients log in with.
     let alice = client("alice", 1, at(0));
@@ -172,8 +272,8 @@ pub(super) fn what_was_revoked(on: On<'_>) -> Checked {
 }
 
 pub(super) fn after_all_was_revoked(on: On<'_>) -> Checked {
-    let alice = client("alice", 1, at(0));
-    let [old, new] = [1, 2].map(|which| alice.secret(which, 100_000));
+    let (alice, again) = (client("alice", 1, at(0)), client("alice", 2, at(11)));
+    let (old, new) = (alice.secret(1, 100_000), again.secret(2, 100_000));
     on.remember(&Remember { secret: Some(old), ..alice.remember() }, at(0), Committed::Done, "a full login")?;
     on.revoke_some("alice", Revoke::All, at(10), 1)?;
     ensure!(on.state(alice.login_id(), at(11))?.is_none(), "a secret outlasts its account's revocation");

@@ -32,6 +32,8 @@ pub(super) struct Account {
 pub(super) struct Secret {
     pub(super) secret: AccountSecret,
     pub(super) until: Timestamp,
+    /// The last full login of a client that something is sealed for.
+    pub(super) latest: Timestamp,
     pub(super) logins: Vec<LoginId>,
 }
 
@@ -45,32 +47,32 @@ impl Account {
     /// What is known of it as a whole, where it has a secret that is found by this login.
     pub(super) fn state(&self, login: &LoginId, now: Timestamp) -> Option<Arc<AccountState>> {
         let secret = self.secret.as_ref().filter(|secret| now < secret.until && secret.logins.contains(login))?;
-        Some(Arc::new(AccountState { secret: secret.secret.clone(), revoked: self.revoked.clone() }))
+        let (identity, secret) = (self.identity.clone(), secret.secret.clone());
+        Some(Arc::new(AccountState { identity, secret, revoked: self.revoked.clone() }))
     }
 
     pub(super) fn has_secret(&self, now: Timestamp) -> bool {
         self.secret.as_ref().is_some_and(|secret| now < secret.until)
     }
 
-    /// The account's secret, unless it has one; whether it is this one. If it is not, nothing is changed.
+    /// The account's secret, unless it has one; whether it is this one. Either way the login finds the account's own from now on.
     pub(super) fn set_secret(&mut self, new: &NewSecret, now: Timestamp) -> bool {
-        if !self.has_secret(now) {
-            self.secret = Some(Secret { secret: new.secret.clone(), until: new.until, logins: Vec::new() });
+        if !self.has_secret(now) && !new.found {
+            let (secret, until, latest) = (new.secret.clone(), new.until, new.full_login);
+            self.secret = Some(Secret { secret, until, latest, logins: Vec::new() });
         }
-        let Some(secret) = self.secret.as_mut().filter(|secret| secret.secret == new.secret) else { return false };
-        secret.until = secret.until.max(new.until);
-        self.is_found_by(&new.login);
-        true
-    }
-
-    /// This login finds the account's secret from now on, whatever it came with.
-    pub(super) fn is_found_by(&mut self, login: &LoginId) {
-        if let Some(secret) = self.secret.as_mut().filter(|secret| !secret.logins.contains(login)) {
+        let Some(secret) = self.secret.as_mut().filter(|secret| now < secret.until) else { return false };
+        if !secret.logins.contains(&new.login) {
             if secret.logins.len() >= MAX_LOGINS {
                 secret.logins.remove(0);
             }
-            secret.logins.push(*login);
+            secret.logins.push(new.login);
         }
+        let is_this = secret.secret == new.secret;
+        if is_this {
+            (secret.until, secret.latest) = (secret.until.max(new.until), secret.latest.max(new.full_login));
+        }
+        is_this
     }
 
     pub(super) fn record(&self, id: &AssertionId) -> Option<Arc<Record>> {
@@ -122,7 +124,7 @@ impl Account {
         to.lp(format!("{:?}", self.revoked).as_bytes());
         if let Some(secret) = &self.secret {
             to.lp(secret.secret.expose());
-            to.lp(format!("{:?} {:?}", secret.until, secret.logins).as_bytes());
+            to.lp(format!("{:?} {:?} {:?}", secret.until, secret.latest, secret.logins).as_bytes());
         }
         for client in &self.clients {
             to.lp(format!("{:?} {}", client.device, client.revoked).as_bytes());

@@ -138,7 +138,7 @@ impl MemoryStore {
                 Ok(device) => device,
                 Err(refused) => return refused,
             };
-            let new_secret = remember.secret.is_some() && !account.has_secret(now);
+            let new_secret = remember.secret.as_ref().is_some_and(|new| !new.found) && !account.has_secret(now);
             let wanted = device.as_ref().map_or(0, |device| account.wants(remember, device)) + usize::from(new_secret);
             // Only clients of this very account that were never used may go for it.
             if !room.records(wanted) && !account.make_room(wanted, device.as_ref()) {
@@ -153,7 +153,6 @@ impl MemoryStore {
             }
             if let Some(new) = &remember.secret {
                 account.set_secret(new, now);
-                account.is_found_by(&new.login);
             }
             Committed::Done
         });
@@ -179,11 +178,15 @@ impl MemoryStore {
 
     fn set_secret(&self, new: &NewSecret, now: Timestamp) -> Committed {
         self.make_way(1, 0, now);
-        let set = self.change_of(&new.identity, true, now, |account, room| {
-            (account.has_secret(now) || room.records(1)) && account.set_secret(new, now)
+        let set = self.change_of(&new.identity, !new.found, now, |account, room| {
+            if account.revoked.revokes(new.device, new.full_login) {
+                return Committed::Gone;
+            }
+            let set = (account.has_secret(now) || room.records(1)) && account.set_secret(new, now);
+            if set { Committed::Done } else { Committed::WithoutSuccessor }
         });
         // Without room for it, it is as with another one: what it would have sealed is not issued.
-        if set == Some(true) { Committed::Done } else { Committed::WithoutSuccessor }
+        set.unwrap_or(Committed::WithoutSuccessor)
     }
 
     /// The link, and whether its session is another identity's too, as far as is known here.

@@ -139,9 +139,10 @@ impl<W: Absorb> Packer<'_, W> {
         if revoked {
             self.revocations(&account.revoked);
         }
-        if let Some(Secret { secret, until, logins }) = &account.secret {
+        if let Some(Secret { secret, until, latest, logins }) = &account.secret {
             self.out.absorb(secret.expose());
             self.moment(*until);
+            self.near(*until, *latest);
             self.number(logins.len() as u64);
             logins.iter().for_each(|login| self.out.absorb(login.as_octets()));
         }

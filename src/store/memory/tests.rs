@@ -85,7 +85,8 @@ fn link(identity: &str, number: u64, handle: u8, predecessor: Option<u8>, now: T
 
 fn secret(identity: &str, octet: u8, login: u8, until: Timestamp) -> NewSecret {
     let (login, secret) = (LoginId::from_octets([login; 16]), AccountSecret::new([octet; 16]));
-    NewSecret { login, identity: identity.into(), secret, until }
+    let (device, full_login) = (DeviceId::new([7; 8]), Timestamp::from_secs(1));
+    NewSecret { login, identity: identity.into(), secret, found: false, device, full_login, until }
 }
 
 fn small() -> Capacity {

@@ -189,11 +189,12 @@ impl<'a> Unpacker<'a> {
     fn secret(&mut self) -> Option<Secret> {
         let (secret, until) = (AccountSecret::new(self.array()?), self.moment()?);
         self.ends(until);
+        let latest = self.near(until)?;
         let mut logins = Vec::new();
         for _ in 0..self.len()? {
             logins.push(LoginId::from_octets(self.array()?));
         }
-        Some(Secret { secret, until, logins })
+        Some(Secret { secret, until, latest, logins })
     }
 
     fn client(&mut self, identity: &Arc<str>) -> Option<Option<Client>> {

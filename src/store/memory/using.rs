@@ -91,11 +91,12 @@ impl Account {
             Revoke::All => true,
             Revoke::Assertion(_) => false,
         };
+        let latest = self.secret.as_ref().map(|secret| secret.latest);
         match which {
-            Revoke::Device(id) => self.revoked.revoke(id, now),
-            Revoke::AllBut(id) => self.revoked.revoke_all(now, Some(id)),
+            Revoke::Device(id) => self.revoked.revoke(id, now, latest),
+            Revoke::AllBut(id) => self.revoked.revoke_all(now, latest, Some(id)),
             Revoke::All => {
-                self.revoked.revoke_all(now, None);
+                self.revoked.revoke_all(now, latest, None);
                 self.secret = None;
             }
             Revoke::Assertion(id) => return self.revoke_assertion(&id, now),

@@ -29,6 +29,8 @@ pub(super) struct Account {
 pub(super) struct Secret {
     pub(super) secret: AccountSecret,
     pub(super) until: Timestamp,
+    /// The last full login of a client that something is sealed for.
+    pub(super) latest: Timestamp,
     pub(super) logins: Vec<LoginId>,
 }
 
@@ -105,7 +107,8 @@ impl Account {
     /// What is known of it as a whole, where it has a secret.
     pub(super) fn state(&self, now: Timestamp) -> Option<AccountState> {
         let secret = self.secret.as_ref().filter(|secret| now < secret.until)?;
-        Some(AccountState { secret: secret.secret.clone(), revoked: self.revoked.clone() })
+        let (identity, secret) = (self.identity.clone(), secret.secret.clone());
+        Some(AccountState { identity, secret, revoked: self.revoked.clone() })
     }
 
     pub(super) fn record(&self, id: &AssertionId) -> Option<Record> {
@@ -147,11 +150,22 @@ impl Account {
         self.clients.is_empty() && self.secret.is_none() && !remembers
     }
 
+    pub(super) fn has_secret(&self, now: Timestamp) -> bool {
+        self.secret.as_ref().is_some_and(|secret| now < secret.until)
+    }
+
+    /// Whether the account would have one more secret by this one.
+    pub(super) fn lacks_secret(&self, new: &NewSecret, now: Timestamp) -> bool {
+        !new.found && !self.has_secret(now)
+    }
+
     /// The account's secret, unless it has one; whether it is this one. Either way the login finds the account's own from now on.
     pub(super) fn set_secret(&mut self, new: &NewSecret, now: Timestamp) -> bool {
-        let live = self.secret.take().filter(|secret| now < secret.until);
-        let known = live.unwrap_or_else(|| Secret { secret: new.secret.clone(), until: new.until, logins: Vec::new() });
-        let secret = self.secret.insert(known);
+        if self.lacks_secret(new, now) {
+            let (secret, until, latest) = (new.secret.clone(), new.until, new.full_login);
+            self.secret = Some(Secret { secret, until, latest, logins: Vec::new() });
+        }
+        let Some(secret) = self.secret.as_mut().filter(|secret| now < secret.until) else { return false };
         if !secret.logins.contains(&new.login) {
             if secret.logins.len() >= MAX_LOGINS {
                 secret.logins.remove(0);
@@ -160,7 +174,7 @@ impl Account {
         }
         let is_this = secret.secret == new.secret;
         if is_this {
-            secret.until = secret.until.max(new.until);
+            (secret.until, secret.latest) = (secret.until.max(new.until), secret.latest.max(new.full_login));
         }
         is_this
     }
@@ -229,10 +243,11 @@ impl Account {
         Ok(())
     }
 
-    /// How many records of a commit are not here yet.
-    pub(super) fn lacks(&self, remember: &Remember) -> usize {
+    /// How many records of a commit are not here yet, a secret being one.
+    pub(super) fn lacks(&self, remember: &Remember, now: Timestamp) -> usize {
         let records = remember.records.iter().filter(|record| self.record(&record.id).is_none()).count();
-        records + remember.token.iter().filter(|token| self.tokens(token.id()).is_none()).count()
+        let tokens = remember.token.iter().filter(|token| self.tokens(token.id()).is_none()).count();
+        records + tokens + usize::from(remember.secret.as_ref().is_some_and(|new| self.lacks_secret(new, now)))
     }
 
     /// A connection of a client that is known, for those that resume it.
@@ -346,6 +361,11 @@ impl Names {
     /// How many records it takes of the store's capacity.
     pub(super) fn room(&self) -> usize {
         self.records.len() + self.tokens.len()
+    }
+
+    /// An account's secret takes as much as a record. There is none that no login leads to.
+    pub(super) fn has_secret(&self) -> bool {
+        !self.logins.is_empty()
     }
 }
 

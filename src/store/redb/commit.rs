@@ -20,7 +20,7 @@ impl Work<'_> {
             Commit::Remember(remember) => self.remember(remember, capacity, now),
             Commit::Use(change) => self.apply(change, capacity, now),
             Commit::Token(change) => self.apply_token(change, now),
-            Commit::Secret(new) => self.set_secret(new, now),
+            Commit::Secret(new) => self.set_secret(new, capacity, now),
             Commit::Link(link) => self.link(link, capacity, now),
         }?;
         if self.changed {
@@ -30,7 +30,7 @@ impl Work<'_> {
     }
 
     fn records_lacking(&self, wanted: usize, capacity: &Capacity) -> usize {
-        (self.records as usize).saturating_add(wanted).saturating_sub(capacity.records)
+        (self.records.saturating_add(self.secrets) as usize).saturating_add(wanted).saturating_sub(capacity.records)
     }
 
     fn is_full_of_lineages(&self, capacity: &Capacity) -> bool {
@@ -47,7 +47,7 @@ impl Work<'_> {
         };
         let link = remember.link.as_ref().map(|link| self.compared(link, now)).transpose()?;
         let mut loaded = self.load_or_new(identity)?;
-        let wanted = loaded.account.lacks(remember);
+        let wanted = loaded.account.lacks(remember, now);
         let is_full = |work: &Self| work.records_lacking(wanted, capacity) > 0 || work.is_full_of_lineages(capacity);
         if is_full(self) && self.sweep(now, SWEPT_FOR_ROOM)? > 0 {
             loaded = self.load_or_new(identity)?;
@@ -74,7 +74,7 @@ impl Work<'_> {
 
     fn apply(&mut self, change: &Use, capacity: &Capacity, now: Timestamp) -> Result<Committed, Failed> {
         let Some(key) = self.owner(ASSERTIONS, change.assertion.as_octets())? else { return Ok(Committed::Gone) };
-        let wants = usize::from(change.successor.is_some());
+        let wants = usize::from(change.successor.is_some() || change.secret.is_some());
         if self.records_lacking(wants, capacity) > 0 {
             self.sweep(now, SWEPT_FOR_ROOM)?;
         }
@@ -98,8 +98,18 @@ impl Work<'_> {
         Ok(committed)
     }
 
-    fn set_secret(&mut self, new: &NewSecret, now: Timestamp) -> Result<Committed, Failed> {
+    fn set_secret(&mut self, new: &NewSecret, capacity: &Capacity, now: Timestamp) -> Result<Committed, Failed> {
+        if self.records_lacking(1, capacity) > 0 {
+            self.sweep(now, SWEPT_FOR_ROOM)?;
+        }
         let mut loaded = self.load_or_new(&new.identity)?;
+        if loaded.account.revoked.revokes(new.device, new.full_login) {
+            return Ok(Committed::Gone);
+        }
+        // Without room for it, it is as with another one: what it would have sealed is not issued.
+        if loaded.account.lacks_secret(new, now) && self.records_lacking(1, capacity) > 0 {
+            return Ok(Committed::WithoutSuccessor);
+        }
         let is_this = loaded.account.set_secret(new, now);
         // Also the account's other secret is found by this login from now on.
         self.save(loaded, now)?;

@@ -1,9 +1,11 @@
 //! The database in its file: opened, checked, written in groups, and opened again after a failure.
 
+use core::time::Duration;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
+use std::thread;
 
 use redb::{Database, DatabaseError, StorageBackend, StorageError};
 
@@ -18,13 +20,19 @@ pub(super) type Source = Box<dyn Fn() -> Result<Box<dyn StorageBackend>, Databas
 /// How long nothing is tried again that failed, in seconds: opening a large file reads all of it.
 const PAUSE: u64 = 2;
 
+/// How long whoever opens the file again waits for the transactions that are under way.
+const MOMENT: Duration = Duration::from_millis(5);
+const MOMENTS: u32 = 200;
+
 /// What of the file is kept in memory besides the operating system's cache, in octets.
 const CACHE: usize = 64 * 1024 * 1024;
 
 pub(super) struct Engine {
     source: Source,
-    /// The database, and how often it was opened; `None` after a failure.
-    open: RwLock<(u64, Option<Database>)>,
+    /// The database, and how often it was opened; `None` after a failure. Nobody holds it for longer than a transaction takes.
+    open: RwLock<(u64, Option<Arc<Database>>)>,
+    /// Whoever opens it again: reading all of a large file takes a while, in which everyone else goes without.
+    opening: Mutex<()>,
     failed: Mutex<Option<Timestamp>>,
     queue: Mutex<Vec<Waiting>>,
     writer: Mutex<()>,
@@ -35,6 +43,15 @@ struct Waiting {
     commit: Commit,
     now: Timestamp,
     outcome: Outcome,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy)]
+enum Why {
+    /// A pause, or an account that can't be read.
+    Known,
+    /// The database that was opened as this one, if there was one, just failed.
+    Closed { opened: u64, failed: bool },
 }
 
 type Outcome = Arc<Mutex<Option<Result<Committed, Unavailable>>>>;
@@ -65,7 +82,8 @@ impl Engine {
         let database = open(&source)?;
         Ok(Self {
             source,
-            open: RwLock::new((0, Some(database))),
+            open: RwLock::new((0, Some(Arc::new(database)))),
+            opening: Mutex::new(()),
             failed: Mutex::new(None),
             queue: Mutex::new(Vec::new()),
             writer: Mutex::new(()),
@@ -78,7 +96,8 @@ impl Engine {
         now: Timestamp,
         read: impl FnOnce(&Snapshot) -> Result<T, Failed>,
     ) -> Result<T, Unavailable> {
-        self.run(now, |database| read(&Snapshot(database.begin_read()?)))
+        let done = self.run(|database| read(&Snapshot(database.begin_read()?)));
+        done.map_err(|why| self.recover(why, now))
     }
 
     /// One durable write; what `change` answers counts only when it is on the disk.
@@ -87,8 +106,10 @@ impl Engine {
         now: Timestamp,
         change: impl FnOnce(&mut Work<'_>) -> Result<T, Failed>,
     ) -> Result<T, Unavailable> {
-        let _turn = lock(&self.writer);
-        self.write_in_turn(now, change)
+        let turn = lock(&self.writer);
+        let done = self.write_in_turn(now, change);
+        drop(turn);
+        done.map_err(|why| self.recover(why, now))
     }
 
     /// One durable write for this commit, and for all others that wait for their turn.
@@ -100,7 +121,7 @@ impl Engine {
     ) -> Result<Committed, Unavailable> {
         let outcome = Outcome::default();
         lock(&self.queue).push(Waiting { commit: commit.clone(), now, outcome: outcome.clone() });
-        let _turn = lock(&self.writer);
+        let turn = lock(&self.writer);
         if let Some(outcome) = lock(&outcome).take() {
             return outcome;
         }
@@ -119,6 +140,10 @@ impl Engine {
                 done.as_ref().map_or(Err(Unavailable), |done| done.get(at).copied().unwrap_or(Err(Unavailable)));
             *lock(&waiting.outcome) = Some(outcome);
         }
+        drop(turn);
+        if let Err(why) = done {
+            self.recover(why, now);
+        }
         let own = lock(&outcome).take();
         own.unwrap_or(Err(Unavailable))
     }
@@ -127,11 +152,11 @@ impl Engine {
         &self,
         now: Timestamp,
         change: impl FnOnce(&mut Work<'_>) -> Result<T, Failed>,
-    ) -> Result<T, Unavailable> {
+    ) -> Result<T, Why> {
         if self.is_paused(now) {
-            return Err(Unavailable);
+            return Err(Why::Known);
         }
-        self.run(now, |database| {
+        self.run(|database| {
             let mut transaction = database.begin_write()?;
             // The database trusts this commit, not the one before it, should a part of it be damaged later.
             transaction.set_two_phase_commit(true);
@@ -146,35 +171,57 @@ impl Engine {
         })
     }
 
-    fn run<T>(&self, now: Timestamp, run: impl FnOnce(&Database) -> Result<T, Failed>) -> Result<T, Unavailable> {
-        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        let (opened, failed) = match &*open {
-            (count, Some(database)) => match guarded(|| run(database)) {
+    fn run<T>(&self, run: impl FnOnce(&Database) -> Result<T, Failed>) -> Result<T, Why> {
+        let (opened, database) = self.open.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let failed = database.is_some();
+        if let Some(database) = database {
+            match guarded(|| run(&database)) {
                 Some(Ok(done)) => return Ok(done),
-                Some(Err(Failed::Damaged)) => return Err(Unavailable),
-                Some(Err(Failed::Storage)) | None => (*count, true),
-            },
-            (count, None) => (*count, false),
-        };
-        drop(open);
-        self.open_again(opened, failed, now);
-        Err(Unavailable)
+                Some(Err(Failed::Damaged)) => return Err(Why::Known),
+                Some(Err(Failed::Storage)) | None => guarded(|| drop(database)),
+            };
+        }
+        Err(Why::Closed { opened, failed })
+    }
+
+    /// Whoever comes upon a failure opens the file again, and keeps nobody else from their turn meanwhile.
+    fn recover(&self, why: Why, now: Timestamp) -> Unavailable {
+        if let Why::Closed { opened, failed } = why {
+            self.open_again(opened, failed, now);
+        }
+        Unavailable
     }
 
     /// After a failure the database answers nothing any more until it is opened again. Shortly after another failure that waits.
     fn open_again(&self, opened: u64, failed: bool, now: Timestamp) {
-        let mut open_now = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        if open_now.0 != opened || open_now.1.is_some() != failed {
-            return;
+        let _turn = match self.opening.try_lock() {
+            Ok(turn) => turn,
+            Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        {
+            let mut open_now = self.open.write().unwrap_or_else(PoisonError::into_inner);
+            if open_now.0 != opened || open_now.1.is_some() != failed {
+                return;
+            }
+            let before = open_now.1.take();
+            drop(open_now);
+            let in_use = before.as_ref().map(Arc::downgrade).unwrap_or_default();
+            guarded(|| drop(before));
+            // Others may be in the middle of a transaction. The file is theirs until its end.
+            for _ in 0..MOMENTS {
+                if in_use.strong_count() == 0 {
+                    break;
+                }
+                thread::sleep(MOMENT);
+            }
         }
-        let before = open_now.1.take();
-        guarded(|| drop(before));
-        if !self.is_paused(now) {
-            *open_now = (opened + 1, open(&self.source).ok());
-        }
-        if failed || open_now.1.is_none() {
+        let database = if self.is_paused(now) { None } else { open(&self.source).ok() };
+        if failed || database.is_none() {
             *lock(&self.failed) = Some(now);
         }
+        let opened = opened + u64::from(database.is_some());
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = (opened, database.map(Arc::new));
     }
 
     fn is_paused(&self, now: Timestamp) -> bool {

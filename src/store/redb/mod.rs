@@ -33,7 +33,7 @@ const SWEPT_AT_ONCE: usize = 1024;
 ///
 /// The file is of this process alone, and holds secrets: it is made for its owner only (mode 0600 on Unix). Opening it reads all of
 /// it, to find damage: some seconds for a million clients. After an error of the disk (it is full, say) the store answers
-/// [`Unavailable`] for two seconds, lookups only where they fail too, and then goes on by itself.
+/// [`Unavailable`] for two seconds, and as long as it takes to open the file again; then it goes on by itself.
 ///
 /// A copy of the file is as good as the moment it was made: counters used and clients revoked since are unknown to it. Who puts
 /// such a copy back calls [`revoke_everyone`](Store::revoke_everyone) before anything else.

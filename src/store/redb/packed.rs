@@ -41,9 +41,10 @@ pub(super) fn pack(account: &Account, generation: u64) -> Zeroizing<Vec<u8>> {
     count(&mut out, devices.len());
     devices.iter().for_each(|device| out.absorb(device.as_octets()));
     out.absorb(&[u8::from(account.secret.is_some())]);
-    if let Some(Secret { secret, until, logins }) = &account.secret {
+    if let Some(Secret { secret, until, latest, logins }) = &account.secret {
         out.absorb(secret.expose());
         number(&mut out, until.as_secs());
+        number(&mut out, latest.as_secs());
         count(&mut out, logins.len());
         logins.iter().for_each(|login| out.absorb(login.as_octets()));
     }
@@ -199,6 +200,7 @@ impl<'a> Packed<'a> {
             true => Some(Secret {
                 secret: AccountSecret::new(input.array()?),
                 until: input.moment()?,
+                latest: input.moment()?,
                 logins: (0..input.count()?).map(|_| input.array().map(LoginId::from_octets)).collect::<Option<_>>()?,
             }),
             false => None,
@@ -214,7 +216,7 @@ impl<'a> Packed<'a> {
 
     pub(super) fn state(self, now: Timestamp) -> Option<AccountState> {
         let secret = self.secret.filter(|secret| now < secret.until)?;
-        Some(AccountState { secret: secret.secret, revoked: self.revoked })
+        Some(AccountState { identity: self.identity.into(), secret: secret.secret, revoked: self.revoked })
     }
 
     pub(super) fn record(&self, id: &AssertionId) -> Option<Record> {

@@ -28,12 +28,13 @@ const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 
 const FORMAT: &str = "format";
 const RECORDS: &str = "records";
+const SECRETS: &str = "secrets";
 const LINEAGES: &str = "lineages";
 /// How often everyone was revoked, and when last.
 const GENERATION: &str = "revocations of everyone";
 const REVOKED: &str = "everyone revoked";
 
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 pub(super) fn account_key(identity: &str) -> AccountKey {
     let digest = hash(Hash::Sha256, |context| {
@@ -146,7 +147,10 @@ pub(super) struct Work<'t> {
     due: Table<'t, &'static [u8; 24], ()>,
     meta: Table<'t, &'static str, u64>,
     everyone: Everyone,
+    /// Records, a client's tokens being one.
     pub(super) records: u64,
+    /// Accounts with a secret.
+    pub(super) secrets: u64,
     pub(super) lineages: u64,
     /// Whether anything was written, so that the transaction is worth committing.
     pub(super) changed: bool,
@@ -172,6 +176,7 @@ impl<'t> Work<'t> {
             due: transaction.open_table(DUE)?,
             everyone: Everyone::read(&meta)?,
             records: number(&meta, RECORDS)?,
+            secrets: number(&meta, SECRETS)?,
             lineages: number(&meta, LINEAGES)?,
             meta,
             changed: false,
@@ -182,6 +187,7 @@ impl<'t> Work<'t> {
     pub(super) fn finish(mut self) -> Result<bool, Failed> {
         if self.changed {
             self.meta.insert(RECORDS, self.records)?;
+            self.meta.insert(SECRETS, self.secrets)?;
             self.meta.insert(LINEAGES, self.lineages)?;
         }
         Ok(self.changed)
@@ -240,6 +246,7 @@ impl<'t> Work<'t> {
         reindex(&mut self.handles, &key, &before.lineages, &after.lineages, |handle| *handle.as_octets())?;
         reindex(&mut self.logins, &key, &before.logins, &after.logins, |login| *login.as_octets())?;
         self.records = (self.records + after.room() as u64).saturating_sub(before.room() as u64);
+        self.secrets = (self.secrets + u64::from(after.has_secret())).saturating_sub(u64::from(before.has_secret()));
         self.lineages = (self.lineages + after.lineages.len() as u64).saturating_sub(before.lineages.len() as u64);
         let next = Some(account.due()).filter(|_| !is_over);
         if due != next {

@@ -11,7 +11,8 @@ impl Account {
     pub(super) fn apply(&mut self, change: &Use, room: bool, now: Timestamp) -> Committed {
         let holds = |stored: &Stored| stored.record.id == change.assertion;
         // What comes to nothing is not written, so this may be first.
-        let has_secret = change.secret.as_ref().is_none_or(|new| self.set_secret(new, now));
+        let set = |new| (room || !self.lacks_secret(new, now)) && self.set_secret(new, now);
+        let has_secret = change.secret.as_ref().is_none_or(set);
         let Some(client) = self.clients.iter_mut().find(|client| client.records.iter().any(holds)) else {
             return Committed::Gone;
         };

@@ -100,7 +100,7 @@ impl Inner {
                 Err(stop) => Err(stop),
             };
             match outcome {
-                Ok(_) | Err(Stop::Full) => return outcome,
+                Ok(_) | Err(Stop::Full | Stop::Garbled) => return outcome,
                 Err(stop) => {
                     self.drop_connection(serial);
                     last = stop;
@@ -152,6 +152,10 @@ impl AsyncRedisStore {
             Ok(connected) => connected.map(drop).map_err(Stop::problem),
             Err(_) => Err(RedisProblem::Silent),
         }
+    }
+
+    pub(super) fn settings(&self) -> &RedisSettings {
+        &self.inner.shared.settings
     }
 
     async fn call<O: Operation>(&self, operation: &O, now: Timestamp) -> Result<O::Output, Unavailable> {

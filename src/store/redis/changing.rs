@@ -6,7 +6,7 @@ use redis::Value;
 
 use super::layout::{ACCOUNT_SLACK, Call, Name, Place, SLACK, account_name};
 use super::reading::login_of;
-use super::remembering::{record, slot};
+use super::remembering::{Secret, record, slot};
 use super::reply::{Broken, list, name, number, octets, tuple};
 use super::session::{Operation, Session, Stop, Wire};
 use crate::store::{Commit, Committed, MAX_PENDING_SUCCESSORS, NewSecret, Revoke, TokenUse, Use};
@@ -62,13 +62,16 @@ impl<W: Wire> Session<'_, W> {
         };
         let Some(place) = known else { return Ok(Committed::Gone) };
         let secret = match &change.secret {
-            Some(new) if change.successor.is_none() => Some((new, self.secret(new).await?)),
+            Some(new) if change.successor.is_none() => Some((new, self.secret(new).await?.kept())),
             _ => None,
         };
+        // What can't be sealed under the account's secret goes on here.
+        let is_sealed = secret.as_ref().is_none_or(|(_, kept)| kept.as_ref().is_some_and(|kept| kept.is_this));
+        let ends = change.ends.filter(|_| is_sealed);
         let call = self.keys.login(&place.login, "use").at(self.now).number(self.epoch.count).number(SLACK);
         let call = call.number(MAX_PENDING_SUCCESSORS as u64).octets(&id).counter(change.counter);
         let call =
-            call.flag(change.confirm).at(change.predecessor_until).number(change.ends.map_or(0, Timestamp::as_secs));
+            call.flag(change.confirm).at(change.predecessor_until).number(ends.map_or(0, Timestamp::as_secs));
         let mut calls = Vec::with_capacity(3);
         let call = match change.successor.as_deref() {
             Some(successor) => {
@@ -84,18 +87,16 @@ impl<W: Wire> Session<'_, W> {
         // One that is for another login than the assertion's goes to that one by itself.
         let here = |new: &NewSecret| *new.login.as_octets() == place.login;
         calls.push(match &secret {
-            Some((new, Some((_, packed, revocations)))) if here(new) => call.octets(packed).octets(revocations),
+            Some((new, Some(kept))) if here(new) => call.octets(&kept.packed).octets(&kept.revocations),
             _ => call.text("").text(""),
         });
         let replies = self.run(calls).await?;
         let committed = outcome(self, replies.last().ok_or(Broken)?)?;
-        let Some((new, made)) = secret.filter(|_| committed == Committed::Done) else { return Ok(committed) };
-        let Some((same, packed, revocations)) = made else { return Ok(Committed::WithoutSuccessor) };
-        if !here(new) {
-            let call = self.put_secret(new, &packed, &revocations);
-            self.run(vec![call]).await?;
+        let Some((new, kept)) = secret.filter(|_| committed == Committed::Done) else { return Ok(committed) };
+        if let Some(kept) = kept.filter(|_| !here(new)) {
+            self.run(vec![kept.copy]).await?;
         }
-        Ok(if same { committed } else { Committed::WithoutSuccessor })
+        Ok(if is_sealed { committed } else { Committed::WithoutSuccessor })
     }
 
     async fn apply_token(&mut self, change: &TokenUse) -> Result<Committed, Stop> {
@@ -125,12 +126,13 @@ impl<W: Wire> Session<'_, W> {
 
     /// Two round trips.
     pub(super) async fn set_secret(&mut self, new: &NewSecret) -> Result<Committed, Stop> {
-        let Some((same, packed, revocations)) = self.secret(new).await? else {
-            return Ok(Committed::WithoutSuccessor);
+        let kept = match self.secret(new).await? {
+            Secret::Gone => return Ok(Committed::Gone),
+            Secret::None => return Ok(Committed::WithoutSuccessor),
+            Secret::Kept(kept) => kept,
         };
-        let call = self.put_secret(new, &packed, &revocations);
-        self.run(vec![call]).await?;
-        Ok(if same { Committed::Done } else { Committed::WithoutSuccessor })
+        self.run(vec![kept.copy]).await?;
+        Ok(if kept.is_this { Committed::Done } else { Committed::WithoutSuccessor })
     }
 
     /// The account's key, and then every login and session that is registered there.

@@ -49,6 +49,9 @@
 //! - A session's identity is compared after its connection is registered: of two identities that come at once, one sees the other, and marks
 //!   its sessions, also those that are not written yet.
 //!
+//! - An account's secret is set in the account's key before the use that it comes with. If that comes to nothing, a secret may be there that
+//!   nothing is sealed with.
+//!
 //! So a reader may see a part of a commit that is being made, or revoked clients one after the other while the revocation is under way. No
 //! client is accepted by that which would not have been a moment before.
 //!

@@ -119,7 +119,7 @@ fn read_lineage(reply: &Value, epoch: &Epoch) -> Result<LineageRecord, Broken> {
 }
 
 fn read_account(reply: &Value, epoch: &Epoch) -> Result<Option<AccountState>, Broken> {
-    let [secret, stored_at, until, spared, after, devices, seen] = tuple(reply)?;
+    let [identity, secret, stored_at, until, spared, after, devices, seen] = tuple(reply)?;
     if number(stored_at)? < epoch.count {
         // It was lost when everyone was revoked.
         return Ok(None);
@@ -135,7 +135,8 @@ fn read_account(reply: &Value, epoch: &Epoch) -> Result<Option<AccountState>, Br
     }
     let devices = names(octets(devices)?).map(DeviceId::new).collect();
     let revoked = Revocations { until, spared, devices };
-    Ok(Some(AccountState { secret: AccountSecret::new(name(secret)?), revoked }))
+    let identity = core::str::from_utf8(octets(identity)?).map_err(|_| Broken)?.into();
+    Ok(Some(AccountState { identity, secret: AccountSecret::new(name(secret)?), revoked }))
 }
 
 /// Two round trips: where the account has something, and what.

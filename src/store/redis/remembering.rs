@@ -71,6 +71,33 @@ impl Registered {
     }
 }
 
+/// What became of a secret in its account's own key.
+pub(super) enum Secret {
+    /// The client was revoked.
+    Gone,
+    /// The account has none: there was no room for it, or it is no more what was found.
+    None,
+    Kept(Kept),
+}
+
+/// The secret that the account has now.
+pub(super) struct Kept {
+    pub(super) is_this: bool,
+    pub(super) packed: Vec<u8>,
+    pub(super) revocations: Vec<u8>,
+    /// Puts it where its login looks for it.
+    pub(super) copy: Call,
+}
+
+impl Secret {
+    pub(super) fn kept(self) -> Option<Kept> {
+        match self {
+            Self::Kept(kept) => Some(kept),
+            Self::Gone | Self::None => None,
+        }
+    }
+}
+
 /// A client that may have to make room.
 struct Known {
     device: [u8; 8],
@@ -136,7 +163,7 @@ impl<W: Wire> Session<'_, W> {
         };
         let mut secret = None;
         if let Some(new) = &remember.secret {
-            secret = self.make_secret(new).await?;
+            secret = self.secret(new).await?.kept();
         }
         let (device, stored_at) = (*client.device.as_octets(), self.epoch.count);
         let mut calls = Vec::new();
@@ -163,7 +190,7 @@ impl<W: Wire> Session<'_, W> {
             self.shared.names().put(id, place);
             calls.push(self.keys.put_place(&id, &place, self.lasts(expires)));
         }
-        calls.extend(secret.map(|call| call.into_iter()).into_iter().flatten());
+        calls.extend(secret.map(|kept| kept.copy));
         self.drop_sessions(&mut calls, &registered);
         let replies = self.run(calls).await?;
         let mut gone = self.epoch.revokes(stored_at, created);
@@ -272,28 +299,32 @@ impl<W: Wire> Session<'_, W> {
         Ok(all.into_iter().map(|one| (one.device, one.turn)).collect())
     }
 
-    /// The secret in the account's own key; then what puts a copy of it to its login. `None` where there is no room.
-    pub(super) async fn secret(&mut self, new: &NewSecret) -> Result<Option<(bool, Vec<u8>, Vec<u8>)>, Stop> {
+    /// The secret in the account's own key; then what puts a copy of it to its login.
+    pub(super) async fn secret(&mut self, new: &NewSecret) -> Result<Secret, Stop> {
+        // By another process of the server, which may have known of a revocation.
+        if !new.found && self.shared.is_before_floor(seconds(new.full_login)) {
+            return Ok(Secret::Gone);
+        }
         let account = account_name(&new.identity);
         let most = 4 * self.shared.settings.devices_per_account;
         let call = self.keys.growing_account(&account, "secret").at(self.now).number(self.epoch.count);
         let call = call.octets(new.login.as_octets()).octets(new.secret.expose()).at(new.until);
-        let call = call.octets(&account).number(most as u64).number(ACCOUNT_SLACK);
+        let call = call.octets(&account).number(most as u64).text(&new.identity).flag(new.found);
+        let call = call.octets(new.device.as_octets()).at(new.full_login).number(ACCOUNT_SLACK);
         let replies = self.run(vec![call]).await?;
         let reply = replies.first().ok_or(Broken)?;
-        if word(reply)? == b"full" {
-            return Ok(None);
-        }
-        let [outcome, packed, revocations] = tuple(reply)?;
-        Ok(Some((octets(outcome)? == b"ok", octets(packed)?.to_vec(), octets(revocations)?.to_vec())))
+        let is_this = match word(reply)? {
+            b"gone" => return Ok(Secret::Gone),
+            b"none" => return Ok(Secret::None),
+            word => word == b"ok",
+        };
+        let [_, packed, revocations] = tuple(reply)?;
+        let copy = self.put_secret(new, octets(packed)?, octets(revocations)?);
+        let (packed, revocations) = (octets(packed)?.to_vec(), octets(revocations)?.to_vec());
+        Ok(Secret::Kept(Kept { is_this, packed, revocations, copy }))
     }
 
-    async fn make_secret(&mut self, new: &NewSecret) -> Result<Option<Vec<Call>>, Stop> {
-        let Some((_, packed, revocations)) = self.secret(new).await? else { return Ok(None) };
-        Ok(Some(vec![self.put_secret(new, &packed, &revocations)]))
-    }
-
-    pub(super) fn put_secret(&self, new: &NewSecret, packed: &[u8], revocations: &[u8]) -> Call {
+    fn put_secret(&self, new: &NewSecret, packed: &[u8], revocations: &[u8]) -> Call {
         let call = self.keys.growing_login(new.login.as_octets(), "secret").at(self.now).number(SLACK);
         call.octets(&account_name(&new.identity)).octets(revocations).octets(packed)
     }

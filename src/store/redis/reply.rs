@@ -10,7 +10,7 @@ pub(super) struct Broken;
 
 impl From<Broken> for Stop {
     fn from(_: Broken) -> Self {
-        Self::Broken
+        Self::Garbled
     }
 }
 

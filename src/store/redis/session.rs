@@ -20,6 +20,8 @@ use crate::time::Timestamp;
 pub(super) enum Stop {
     /// The connection is of no more use.
     Broken,
+    /// A reply makes no sense, but the next one may: something that is stored is damaged.
+    Garbled,
     /// The time is up.
     Late,
     /// The server went down in between, or was emptied: what was read and written is of no more worth.
@@ -61,6 +63,8 @@ pub(super) struct Shared {
     pub(super) settings: RedisSettings,
     names: Mutex<Names>,
     state: Mutex<State>,
+    /// The latest moment that this handle was told.
+    latest: AtomicU64,
     /// A login from before this handle saw the server forget is not remembered: whatever revoked it is forgotten as well.
     floor: AtomicU64,
 }
@@ -78,7 +82,7 @@ impl Shared {
 
     pub(super) fn new(settings: RedisSettings) -> Self {
         let (names, state) = (Mutex::default(), Mutex::default());
-        Self { settings, names, state, floor: AtomicU64::new(0) }
+        Self { settings, names, state, latest: AtomicU64::new(0), floor: AtomicU64::new(0) }
     }
 
     pub(super) fn names(&self) -> MutexGuard<'_, Names> {
@@ -107,7 +111,8 @@ impl Shared {
         let mut state = self.state();
         (state.wait, state.not_before) = (Duration::ZERO, None);
         if state.epoch.as_ref().is_some_and(|before| before.generation != epoch.generation) {
-            self.floor.fetch_max(now.as_secs(), Ordering::SeqCst);
+            let latest = self.latest.load(Ordering::SeqCst).max(now.as_secs());
+            self.floor.fetch_max(latest, Ordering::SeqCst);
         }
         state.epoch = Some(epoch);
     }
@@ -129,6 +134,7 @@ pub(super) struct Session<'s, W> {
 impl<'s, W: Wire> Session<'s, W> {
     /// On a connection that was begun with [`begin`].
     pub(super) fn new(wire: W, shared: &'s Shared, now: Timestamp) -> Result<Self, Stop> {
+        shared.latest.fetch_max(now.as_secs(), Ordering::SeqCst);
         let epoch = shared.state().epoch.clone().ok_or(Stop::Moved)?;
         let keys = Keys::new(&shared.settings.prefix, &epoch.generation);
         Ok(Self { wire, shared, keys, epoch, now })
@@ -206,6 +212,8 @@ fn is_unknown_script(reply: &Value) -> bool {
 fn check(reply: &Value) -> Result<(), Stop> {
     match reply {
         Value::ServerError(error) if error.code() == "OOM" => Err(Stop::Full),
+        // A script came upon what it can't read. Whatever else a server has against a command, it has against all of them.
+        Value::ServerError(error) if matches!(error.code(), "ERR" | "WRONGTYPE") => Err(Stop::Garbled),
         Value::ServerError(_) => Err(Stop::Broken),
         _ => Ok(()),
     }

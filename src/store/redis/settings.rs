@@ -16,7 +16,9 @@ pub enum Durability {
     #[default]
     Forget,
     /// A write that was answered survives: `appendonly yes` and `appendfsync always`, on a disk that keeps what it said it has. That is
-    /// checked on each connection. There must be no replica that takes over, as replication is not waited for.
+    /// checked on each connection. There must be no replica that takes over, as replication is not waited for. Who puts a backup of its data
+    /// back calls [`revoke_everyone`](crate::store::Store::revoke_everyone) before anything else: counters used and clients revoked since are
+    /// unknown to it.
     Always,
     /// The same, where the server doesn't let it be checked (`CONFIG GET` is refused). Nothing but the operator's word stands for it.
     AlwaysUnchecked,
@@ -29,7 +31,6 @@ pub struct RedisSettings {
     pub(super) prefix: String,
     pub(super) durability: Durability,
     pub(super) deadline: Duration,
-    pub(super) connections: usize,
     pub(super) devices_per_account: usize,
     pub(super) lineages_per_device: usize,
 }
@@ -72,7 +73,6 @@ impl RedisSettings {
             prefix: "fast-reauth".to_owned(),
             durability: Durability::default(),
             deadline: Duration::from_millis(500),
-            connections: 8,
             devices_per_account: 64,
             lineages_per_device: 32,
         })
@@ -97,13 +97,6 @@ impl RedisSettings {
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
-        self
-    }
-
-    /// Connections of a synchronous store, at most; an asynchronous one has one. Default: 8.
-    #[must_use]
-    pub fn connections(mut self, connections: usize) -> Self {
-        self.connections = connections.max(1);
         self
     }
 
@@ -133,7 +126,6 @@ impl fmt::Debug for RedisSettings {
             .field("prefix", &self.prefix)
             .field("durability", &self.durability)
             .field("deadline", &self.deadline)
-            .field("connections", &self.connections)
             .field("devices_per_account", &self.devices_per_account)
             .field("lineages_per_device", &self.lineages_per_device)
             .finish_non_exhaustive()

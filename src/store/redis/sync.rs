@@ -1,164 +1,74 @@
-//! The synchronous store.
+//! The synchronous store: the asynchronous one on a thread of its own, so that a deadline is one whatever the server does.
 
 use core::fmt;
-use core::future::Future;
-use core::pin::pin;
-use core::task::{Context, Poll, Waker};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use core::pin::Pin;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
-use redis::{Client, Connection, ConnectionLike, Pipeline, Value};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use super::changing::{Everyone, Make, Revoking};
-use super::reading::{Devices, Look};
-use super::session::{Operation, Session, Shared, Stop, Wire, begin};
+use super::asynchronous::AsyncRedisStore;
 use super::settings::{InvalidAddress, RedisProblem, RedisSettings};
 use crate::assertion::Scope;
-use crate::store::{Commit, Committed, Device, Found, Lookup, Revoke, Store, Unavailable};
+use crate::store::{AsyncStore, Commit, Committed, Device, Found, Lookup, Revoke, Store, Unavailable};
 use crate::time::Timestamp;
 
-/// A [`Store`] in Valkey or Redis, for threads: a few connections, which are made when they are needed. See the [module](super) and
-/// [`RedisSettings`].
+/// A [`Store`] in Valkey or Redis, for threads: one connection, made when it is needed, which all calls share, on a thread of its own. See the
+/// [module](super) and [`RedisSettings`].
 ///
-/// Cloning it shares the connections.
+/// Cloning it shares the connection and the thread, which ends with the last clone.
 #[derive(Clone)]
 pub struct RedisStore {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    shared: Shared,
-    client: Client,
-    pool: Mutex<Pool>,
-    returned: Condvar,
+    store: AsyncRedisStore,
+    deadline: Duration,
+    /// The thread's work, once there is one.
+    jobs: Mutex<Option<UnboundedSender<Job>>>,
 }
 
-#[derive(Default)]
-struct Pool {
-    idle: Vec<Connection>,
-    /// Connections in use or being made.
-    out: usize,
-}
+type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// One connection, for as long as the call may take.
-struct Line<'c> {
-    connection: &'c mut Connection,
-    deadline: Instant,
-}
-
-impl Wire for Line<'_> {
-    async fn exchange(&mut self, pipeline: &Pipeline) -> Result<Vec<Value>, Stop> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(Stop::Late);
-        }
-        let set = self.connection.set_read_timeout(Some(left)).and(self.connection.set_write_timeout(Some(left)));
-        set.map_err(|_| Stop::Broken)?;
-        let sent = self.connection.req_packed_commands(&pipeline.get_packed_pipeline(), 0, pipeline.len());
-        sent.map_err(|error| if error.is_timeout() { Stop::Late } else { Stop::Broken })
-    }
-}
-
-/// A place in the pool. It is given back whatever happens.
-struct Turn<'i> {
-    inner: &'i Inner,
-    connection: Option<Connection>,
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        let mut pool = self.inner.pool();
-        pool.out -= 1;
-        pool.idle.extend(self.connection.take());
-        drop(pool);
-        self.inner.returned.notify_one();
-    }
-}
+/// How much longer than its deadline a call waits for the thread, which keeps to the deadline by itself unless it doesn't run at all.
+const SLACK: Duration = Duration::from_millis(100);
 
 impl Inner {
-    fn pool(&self) -> MutexGuard<'_, Pool> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A connection that nobody uses, or room for a new one.
-    fn turn(&self, deadline: Instant) -> Result<Turn<'_>, Stop> {
-        let mut pool = self.pool();
-        loop {
-            if let Some(connection) = pool.idle.pop() {
-                pool.out += 1;
-                return Ok(Turn { inner: self, connection: Some(connection) });
-            }
-            if pool.out < self.shared.settings.connections {
-                pool.out += 1;
-                return Ok(Turn { inner: self, connection: None });
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(Stop::Late);
-            }
-            pool = self.returned.wait_timeout(pool, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-
-    fn connect(&self, deadline: Instant, now: Timestamp) -> Result<Connection, Stop> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(Stop::Late);
-        }
-        let made = self.client.get_connection_with_timeout(left).map_err(|_| Stop::Broken);
-        let begun = made.and_then(|mut connection| {
-            ready(begin(&mut Line { connection: &mut connection, deadline }, &self.shared, now))?;
-            Ok(connection)
+    /// Has it run on the thread. `None` if there is none to be had, or it does not answer in time.
+    fn run<T: Send + 'static>(&self, job: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        let (answer, answered) = sync_channel(1);
+        let job: Job = Box::pin(async move {
+            // Whoever asked may have given up by now.
+            let _ = answer.send(job.await);
         });
-        if begun.is_err() {
-            self.shared.failed();
-        }
-        begun
+        self.send(job)?;
+        answered.recv_timeout(self.deadline + SLACK).ok()
     }
 
-    fn call<O: Operation>(&self, operation: &O, now: Timestamp) -> Result<O::Output, Stop> {
-        let deadline = Instant::now() + self.shared.settings.deadline;
-        let mut last = Stop::Late;
-        // Another time where the server was found to be another one, or an old connection to be dead.
-        for _ in 0..4 {
-            let mut turn = self.turn(deadline)?;
-            let was_idle = turn.connection.is_some();
-            let mut connection = match turn.connection.take() {
-                Some(connection) => connection,
-                None if !self.shared.may_connect() => return Err(Stop::Late),
-                None => self.connect(deadline, now)?,
-            };
-            let wire = Line { connection: &mut connection, deadline };
-            let outcome = match Session::new(wire, &self.shared, now) {
-                Ok(mut session) => ready(operation.run(&mut session)),
-                Err(stop) => Err(stop),
-            };
-            match outcome {
-                Ok(_) | Err(Stop::Full) => {
-                    turn.connection = Some(connection);
-                    return outcome;
-                }
-                Err(stop) => {
-                    // What happened to one has happened to all that are as old.
-                    self.pool().idle.clear();
-                    last = stop;
-                }
-            }
-            let again = last == Stop::Moved || (last == Stop::Broken && was_idle && O::REPEATABLE);
-            if !again {
-                break;
-            }
+    fn send(&self, job: Job) -> Option<()> {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        if jobs.as_ref().is_none_or(UnboundedSender::is_closed) {
+            *jobs = Some(thread_of_its_own()?);
         }
-        Err(last)
+        jobs.as_ref()?.send(job).ok()
     }
 }
 
-/// Runs what never waits for anything but a blocking call.
-fn ready<T>(future: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(outcome) => outcome,
-        Poll::Pending => Err(Stop::Broken),
-    }
+fn thread_of_its_own() -> Option<UnboundedSender<Job>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    let (sender, mut jobs) = unbounded_channel::<Job>();
+    let run = move || {
+        runtime.block_on(async {
+            while let Some(job) = jobs.recv().await {
+                tokio::spawn(job);
+            }
+        });
+    };
+    thread::Builder::new().name("fast-reauth redis".to_owned()).spawn(run).ok()?;
+    Some(sender)
 }
 
 impl RedisStore {
@@ -167,10 +77,9 @@ impl RedisStore {
     /// # Errors
     /// [`InvalidAddress`] for an address that this build of the `redis` crate can't connect to.
     pub fn new(settings: RedisSettings) -> Result<Self, InvalidAddress> {
-        let client = Client::open(settings.server.clone()).map_err(|_| InvalidAddress)?;
-        let shared = Shared::new(settings);
-        let inner = Inner { shared, client, pool: Mutex::default(), returned: Condvar::new() };
-        Ok(Self { inner: Arc::new(inner) })
+        let deadline = settings.deadline;
+        let store = AsyncRedisStore::new(settings)?;
+        Ok(Self { inner: Arc::new(Inner { store, deadline, jobs: Mutex::new(None) }) })
     }
 
     /// Connects, and says what speaks against this server. A server that is refused here makes every call `Unavailable`.
@@ -178,44 +87,47 @@ impl RedisStore {
     /// # Errors
     /// [`RedisProblem`]
     pub fn check(&self, now: Timestamp) -> Result<(), RedisProblem> {
-        let deadline = Instant::now() + self.inner.shared.settings.deadline;
-        let turn = self.inner.turn(deadline);
-        let connected = turn.and_then(|mut turn| {
-            turn.connection = Some(self.inner.connect(deadline, now)?);
-            Ok(())
-        });
-        connected.map_err(Stop::problem)
+        let store = self.inner.store.clone();
+        self.inner.run(async move { store.check(now).await }).unwrap_or(Err(RedisProblem::Silent))
     }
 
-    fn call<O: Operation>(&self, operation: &O, now: Timestamp) -> Result<O::Output, Unavailable> {
-        self.inner.call(operation, now).map_err(|_| Unavailable)
+    fn call<T, F>(&self, call: impl FnOnce(AsyncRedisStore) -> F) -> Result<T, Unavailable>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Unavailable>> + Send + 'static,
+    {
+        self.inner.run(call(self.inner.store.clone())).unwrap_or(Err(Unavailable))
     }
 }
 
 impl Store for RedisStore {
     fn lookup(&self, lookup: &Lookup, now: Timestamp) -> Result<Found, Unavailable> {
-        self.call(&Look(lookup), now)
+        let lookup = lookup.clone();
+        self.call(|store| async move { store.lookup(&lookup, now).await })
     }
 
     fn commit(&self, commit: &Commit, now: Timestamp) -> Result<Committed, Unavailable> {
-        self.call(&Make(commit), now)
+        let commit = commit.clone();
+        self.call(|store| async move { store.commit(&commit, now).await })
     }
 
     fn devices(&self, identity: &str, scope: Option<&Scope>, now: Timestamp) -> Result<Vec<Device>, Unavailable> {
-        self.call(&Devices { identity, scope }, now)
+        let (identity, scope) = (identity.to_owned(), scope.cloned());
+        self.call(|store| async move { store.devices(&identity, scope.as_ref(), now).await })
     }
 
     fn revoke(&self, identity: &str, which: Revoke, now: Timestamp) -> Result<usize, Unavailable> {
-        self.call(&Revoking { identity, which }, now)
+        let identity = identity.to_owned();
+        self.call(|store| async move { store.revoke(&identity, which, now).await })
     }
 
     fn revoke_everyone(&self, now: Timestamp) -> Result<(), Unavailable> {
-        self.call(&Everyone, now)
+        self.call(|store| async move { store.revoke_everyone(now).await })
     }
 }
 
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisStore").field("settings", &self.inner.shared.settings).finish_non_exhaustive()
+        f.debug_struct("RedisStore").field("settings", self.inner.store.settings()).finish_non_exhaustive()
     }
 }

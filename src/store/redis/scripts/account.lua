@@ -1,7 +1,8 @@
 -- One account: its clients, its logins, its secret, and what of it was revoked. Every other key of the account is written after this
 -- one, so whoever reads this one knows where to go.
 --
--- v revocations; q counts registrations; k secret {s, u until, n version, g everyone}
+-- v revocations; q counts registrations
+-- k secret {s, a account, i identity, u until, f the last full login of a client that something is sealed for, n version, g everyone}
 -- d<device> {c created, l last used, o origin, s service, e ends, g everyone, q last registration, L login ids, H sessions {h, e ends, s scope, q}}
 -- l<login id> {s scope, u until when the secret needs it}
 
@@ -165,21 +166,24 @@ function ops.forget()
   return 1
 end
 
--- The secret, unless there is one.
+-- The secret, unless there is one. One that was found here once and is gone is not set again: what was revoked went with it.
 function ops.secret()
   local now, gen, login, secret, ends, account, most = num(), num(), arg(), arg(), num(), arg(), num()
+  local identity, found, device, full = arg(), arg() == '1', arg(), num()
   local v, k = get('v'), get('k')
+  if revokes(v, device, full) then return { 'gone' } end
   local live = k and now < k.u and k.g >= gen and k.n >= (v and v.x or 0)
+  if found and not live then return { 'none' } end
   local l = get('l' .. login)
   if not l then
     local all, logins = clients()
     prune(all, logins, now)
-    if count(logins) >= most then return { 'full' } end
+    if count(logins) >= most then return { 'none' } end
     l = { s = '', u = 0 }
   end
   local other = live and k.s ~= secret
-  if not live then k = { a = account, s = secret, u = ends, n = v and v.n or 0, g = gen } end
-  if not other then k.u = max(k.u, ends) end
+  if not live then k = { a = account, i = identity, s = secret, u = ends, f = full, n = v and v.n or 0, g = gen } end
+  if not other then k.u, k.f = max(k.u, ends), max(k.f, full) end
   l.u = max(l.u, k.u)
   put('k', k)
   put('l' .. login, l)
@@ -213,8 +217,9 @@ function ops.revoke()
     if v.s ~= spare then v.a = v.u end
     v.s, v.a = spare, spare and v.a or nil
     v.d = spare and has(v.d, spare) and spare or ''
-    all_until(now)
     -- Also those whose login was by a clock that is ahead.
+    local k = get('k')
+    all_until(max(now, k and k.f or 0))
     for name, d in pairs(all) do
       if d.c > now and name ~= spare and #v.d < 256 * #name then v.d = v.d .. name end
     end

@@ -30,7 +30,7 @@ function ops.read()
   local v = k and get('v' .. k.a)
   if k and now < k.u and k.n >= (v and v.x or 0) then
     v = v or { d = '', e = 0 }
-    found[3] = { k.s, k.g, v.u or 0, v.s or '', v.a or 0, v.d, v.e }
+    found[3] = { k.i, k.s, k.g, v.u or 0, v.s or '', v.a or 0, v.d, v.e }
   end
   return found
 end

@@ -47,12 +47,12 @@ function ops.share()
   return 1
 end
 
--- One session too many of a client, unless it was registered anew since.
+-- One session too many of a client, unless it was registered anew since. That two identities were on it stays known.
 function ops.drop()
   local lasts, q = num(), num()
   local m = get('m')
   if m and m.q > q then return 0 end
-  redis.call('HDEL', key, 'o', 'm', 's')
+  redis.call('HDEL', key, 'o', 'm')
   put('z', max(get('z') or 0, q))
   keep(lasts)
   return 1
