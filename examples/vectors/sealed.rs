@@ -362,8 +362,7 @@ impl Attempt {
     }
 
     fn fits_and_opens(&self) -> bool {
-        self.opened().is_some_and(|steps| !steps.plain.is_empty())
-            && binding_of(&self.scene.client.mechanism) == "EXPR"
+        self.opened().is_some_and(|steps| !steps.plain.is_empty()) && binding_of(&self.scene.client.mechanism) == "EXPR"
     }
 
     /// The octets as the server gets them.

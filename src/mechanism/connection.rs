@@ -6,8 +6,8 @@ use super::exchange::Recognised;
 use super::{Received, Server, external, ht, iky};
 use crate::assertion::{
     AccountSecret, AccountState, CannotDerive, CannotIssue, DeviceId, FullLogin, Hash, HtMechanism, Issued,
-    LineageRecord, LoginId, OfferHash, Origin, Owner, Pin, Record, Renewal, Salt, Scope, ServiceKeys, TokenBinding, TokenId,
-    TokenRecord, TokenRequest, TokenSlot, seal, token_text, valid_login_name,
+    LineageRecord, LoginId, OfferHash, Origin, Owner, Pin, Record, Renewal, Salt, Scope, ServiceKeys, TokenBinding,
+    TokenId, TokenRecord, TokenRequest, TokenSlot, seal, token_text, valid_login_name,
 };
 use crate::channel::{ChannelFacts, Exporter, TlsVersion};
 use crate::store::{Commit, Link, Lookup, NewSecret, Remember};

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use fast_reauth::Timestamp;
-use fast_reauth::assertion::{AccountSecret, AccountState, ClientAssertion, DeviceId, LoginId, Scope, ServiceKeys, Spared};
+use fast_reauth::assertion::{
+    AccountSecret, AccountState, ClientAssertion, DeviceId, LoginId, Scope, ServiceKeys, Spared,
+};
 use fast_reauth::channel::ServerName;
 use fast_reauth::mechanism::{Connection, Login, Outcome, Server, Verdict};
 use fast_reauth::store::{

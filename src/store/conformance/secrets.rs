@@ -110,14 +110,16 @@ pub(super) fn of_a_use_that_comes_to_nothing(on: On<'_>) -> Checked {
     on.remember(&other.with_records(from_ref(&gone)), at(0), Committed::Done, "a full login")?;
     on.apply(&counted(&used, 1, at(1)), at(1), Committed::Done, "a use")?;
     on.revoke_some("alice", Revoke::Device(other.device()), at(2), 1)?;
-    let with = |change: Use, client: &Client| Use {
-        secret: Some(client.secret(1, 1000)),
-        ends: Some(at(10)),
-        ..change
-    };
+    let with =
+        |change: Use, client: &Client| Use { secret: Some(client.secret(1, 1000)), ends: Some(at(10)), ..change };
     on.apply(&with(counted(&used, 1, at(3)), &alice), at(3), Committed::Replayed, "a replay with a secret")?;
     on.must_live(&used, at(11), "replayed by what would have ended it")?;
-    on.apply(&with(counted(&gone, 1, at(3)), &other), at(3), Committed::Gone, "the use of a revoked client, with a secret")?;
+    on.apply(
+        &with(counted(&gone, 1, at(3)), &other),
+        at(3),
+        Committed::Gone,
+        "the use of a revoked client, with a secret",
+    )?;
     ensure!(on.state(alice.login_id(), at(4))?.is_none(), "a use that came to nothing has set its account's secret");
     Ok(())
 }
@@ -150,7 +152,10 @@ pub(super) fn found_and_gone(on: On<'_>) -> Checked {
     on.revoke("alice", Revoke::All, at(10))?;
     let late = NewSecret { device: again.device(), full_login: again.login, ..longer };
     on.secret(&late, at(12), Committed::WithoutSuccessor, "a secret that was found before its account was revoked")?;
-    ensure!(on.state(found.login, at(13))?.is_none(), "what was sealed before an account was revoked can be opened again");
+    ensure!(
+        on.state(found.login, at(13))?.is_none(),
+        "what was sealed before an account was revoked can be opened again"
+    );
     let remember = Remember { secret: Some(late), ..again.remember() };
     on.remember(&remember, at(14), Committed::Done, "a full login with a secret that is gone by then")?;
     ensure!(on.state(found.login, at(15))?.is_none(), "a full login brings a secret back");

@@ -70,8 +70,7 @@ impl<W: Wire> Session<'_, W> {
         let ends = change.ends.filter(|_| is_sealed);
         let call = self.keys.login(&place.login, "use").at(self.now).number(self.epoch.count).number(SLACK);
         let call = call.number(MAX_PENDING_SUCCESSORS as u64).octets(&id).counter(change.counter);
-        let call =
-            call.flag(change.confirm).at(change.predecessor_until).number(ends.map_or(0, Timestamp::as_secs));
+        let call = call.flag(change.confirm).at(change.predecessor_until).number(ends.map_or(0, Timestamp::as_secs));
         let mut calls = Vec::with_capacity(3);
         let call = match change.successor.as_deref() {
             Some(successor) => {
