@@ -116,6 +116,10 @@ impl Pin {
     /// [`Unsuitable`] when the binding is not known, or the channel's keys may be shared with somebody else.
     pub fn check_channel(self, facts: &ChannelFacts) -> Result<(), Unsuitable> {
         match self.binding {
+            Binding::Exporter if facts.is_early_data() => match facts.tls_early_exporter() {
+                Some(_) => facts.keys_are_private(),
+                None => Err(Unsuitable::NoExporter),
+            },
             Binding::Exporter => facts.exporter_is_private(),
             Binding::EndPoint if facts.tls_server_end_point().is_none() => Err(Unsuitable::NoEndPoint),
             Binding::EndPoint | Binding::None => facts.keys_are_private(),
@@ -126,7 +130,8 @@ impl Pin {
     pub(crate) fn may_be_listed(self, facts: &ChannelFacts) -> bool {
         match self.check_channel(facts) {
             Ok(()) => true,
-            Err(Unsuitable::NoExporter) => facts.exporter_is_to_come(),
+            // What is listed is good for what comes behind the early data, too.
+            Err(Unsuitable::NoExporter) => facts.exporter_is_to_come() || facts.tls_exporter().is_some(),
             Err(_) => false,
         }
     }
@@ -134,6 +139,7 @@ impl Pin {
     /// The channel binding data, once [`check_channel`](Self::check_channel) allowed it; empty for `-NONE`.
     pub(crate) fn binding_data(self, facts: &ChannelFacts) -> Option<&[u8]> {
         match self.binding {
+            Binding::Exporter if facts.is_early_data() => facts.tls_early_exporter(),
             Binding::Exporter => facts.tls_exporter(),
             Binding::EndPoint => facts.tls_server_end_point(),
             Binding::None => Some(b""),

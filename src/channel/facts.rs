@@ -97,6 +97,7 @@ pub struct ChannelFacts {
     server_name: ServerName,
     server_name_seen: bool,
     exported: Option<Exported>,
+    early_exported: Option<Secret>,
     exporter_to_come: bool,
     end_point: Option<EndPoint>,
     unique: Option<Secret>,
@@ -124,6 +125,7 @@ impl ChannelFacts {
             server_name: ServerName::none(),
             server_name_seen: false,
             exported: None,
+            early_exported: None,
             exporter_to_come: false,
             end_point: None,
             unique: None,
@@ -158,7 +160,10 @@ impl ChannelFacts {
         self
     }
 
-    /// What the client sends now travels, or may have travelled, as TLS 1.3 early data.
+    /// What the client sends now travels, or may have travelled, as TLS 1.3 early data (RFC 8446 section 2.3).
+    ///
+    /// That is so for a message of which one octet came as early data, also if it is read after the handshake. What comes behind
+    /// it on the same connection is as good as anything else: the facts for that are those without this.
     #[must_use]
     pub fn in_early_data(mut self) -> Self {
         self.early_data = true;
@@ -199,6 +204,18 @@ impl ChannelFacts {
             renewal: read(b"EXPORTER-SASL-IKY-Renew")?,
         });
         self.exporter_to_come = false;
+        Ok(self)
+    }
+
+    /// The early exporter (RFC 8446 section 7.5), read once, now: `exporter` is that of the early exporter secret, which some TLS
+    /// stacks have (`SSL_export_keying_material_early`). It binds what is sent as early data, and nothing else.
+    ///
+    /// # Errors
+    /// [`ExporterUnavailable`] as the exporter says.
+    pub fn early_exporter(mut self, exporter: &dyn Exporter) -> Result<Self, ExporterUnavailable> {
+        let mut value = Secret::zeroed(32);
+        exporter.export(b"EXPORTER-SASL-IKY-Early", b"", value.as_mut())?;
+        self.early_exported = Some(value);
         Ok(self)
     }
 
@@ -258,7 +275,7 @@ impl ChannelFacts {
         self.tickets
     }
 
-    /// Whether what the client sends now may be early data.
+    /// Whether what the client sends now is, or may be, early data.
     pub fn is_early_data(&self) -> bool {
         self.early_data
     }
@@ -276,6 +293,11 @@ impl ChannelFacts {
     /// The tls-exporter channel binding (RFC 9266), 32 octets.
     pub fn tls_exporter(&self) -> Option<&[u8]> {
         self.exported.as_ref().map(|exported| exported.tls_exporter.as_ref())
+    }
+
+    /// What stands in for it in early data, 32 octets.
+    pub(crate) fn tls_early_exporter(&self) -> Option<&[u8]> {
+        self.early_exported.as_ref().map(AsRef::as_ref)
     }
 
     /// The tls-server-end-point channel binding (RFC 5929), 28 to 64 octets.
@@ -367,6 +389,7 @@ impl fmt::Debug for ChannelFacts {
             .field("server_name", &self.server_name)
             .field("server_name_seen", &self.server_name_seen)
             .field("exporter", &self.exported.is_some())
+            .field("early_exporter", &self.early_exported.is_some())
             .field("end_point", &self.end_point.is_some())
             .field("unique", &self.unique.is_some())
             .field("handle", &self.handle)

@@ -13,6 +13,7 @@ pub struct Server {
     pub(crate) policy: Policy,
     pub(crate) siblings: Vec<Sibling>,
     pub(crate) external: bool,
+    pub(crate) early_data: bool,
     pub(crate) fast: Option<Fast>,
     pub(crate) sealing: Option<ServiceKeys>,
 }
@@ -66,6 +67,7 @@ impl Server {
             policy: Policy::default(),
             siblings: Vec::new(),
             external: true,
+            early_data: false,
             fast: None,
             sealing: None,
         })
@@ -114,6 +116,17 @@ impl Server {
     #[must_use]
     pub fn sealed(mut self, keys: ServiceKeys) -> Self {
         self.sealing = Some(keys);
+        self
+    }
+
+    /// Takes IKY in TLS 1.3 early data, off by default: with a counter, on a session that the server keeps itself (stateful) and whose
+    /// lineage the client proves; with `-EXPR` only where the TLS stack has an early exporter. All else is refused there.
+    ///
+    /// All nodes that accept early data of the same TLS sessions need one store of assertions, as that is where a replayed flight is
+    /// noticed. Of a connection's early data nothing is carried out before the login in it was accepted.
+    #[must_use]
+    pub fn early_data(mut self) -> Self {
+        self.early_data = true;
         self
     }
 

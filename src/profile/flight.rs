@@ -45,6 +45,13 @@ impl RideAlong {
     }
 }
 
+impl RideAlong {
+    /// The same where the flight is TLS 1.3 early data: only what asks, as it may be carried out later than the client thinks.
+    pub const fn permits_early(self, next: NextCommand) -> bool {
+        matches!((self, next), (Self::Commands, NextCommand::Asks))
+    }
+}
+
 impl Flight {
     pub(super) fn new(bytes: impl Into<Bytes>, commands: bool) -> Self {
         Self { bytes: bytes.into(), rides_along: if commands { RideAlong::Commands } else { RideAlong::Nothing } }

@@ -109,11 +109,16 @@ pub struct ClientWatch {
 impl ClientWatch {
     /// The connection that this one resumes, if TLS really resumed it; in TLS 1.2, the one of the full handshake.
     pub fn predecessor(&self, connection: &ClientConnection) -> Option<Predecessor> {
-        let offered = self.view.noted(|noted| noted.offered.clone().filter(|_| !noted.reused));
-        offered.filter(|_| is_resumed(connection)).map(|predecessor| Predecessor::clone(&predecessor))
+        self.offered().filter(|_| is_resumed(connection))
     }
 
-    /// What the client knows of the connection, once the handshake is finished.
+    /// The connection whose session is offered to the server, resumed or not.
+    pub(super) fn offered(&self) -> Option<Predecessor> {
+        let offered = self.view.noted(|noted| noted.offered.clone().filter(|_| !noted.reused));
+        offered.map(|predecessor| Predecessor::clone(&predecessor))
+    }
+
+    /// What the client knows of the connection, once the handshake is finished; whatever it sends from then on is no early data.
     ///
     /// *Sessions* are [`Tickets::Stateful`] for want of knowledge: in TLS 1.2 the server alone knows which, and whether to
     /// refuse; it also holds the ticket keys that make the difference. *The end point* is that of the certificate shown at the
@@ -122,7 +127,18 @@ impl ClientWatch {
     /// # Errors
     /// [`FactsUnavailable`], before the end of the handshake above all.
     pub fn facts(&self, connection: &ClientConnection) -> Result<ChannelFacts, FactsUnavailable> {
-        let name = self.view.noted(|noted| match &noted.name {
+        let facts = facts(connection, self.require_ems)?;
+        let mut facts = facts.tickets(Tickets::Stateful).server_name(self.server_name()?);
+        let certificate = connection.peer_certificates().and_then(|chain| chain.first());
+        if let Some(end_point) = certificate.and_then(|der| EndPoint::from_certificate(der).ok()) {
+            facts = facts.end_point(end_point);
+        }
+        Ok(facts)
+    }
+
+    /// The server name that the client sends.
+    pub(super) fn server_name(&self) -> Result<ServerName, FactsUnavailable> {
+        self.view.noted(|noted| match &noted.name {
             _ if noted.reused => Err(FactsUnavailable::ConfigurationReused),
             // On the wire it has no final dot (RFC 6066 section 3), which older versions of pki-types leave in place.
             Some(pki_types::ServerName::DnsName(name)) if self.sends_name => {
@@ -130,13 +146,7 @@ impl ClientWatch {
             }
             // An address is never sent.
             _ => Ok(ServerName::none()),
-        })?;
-        let mut facts = facts(connection, self.require_ems)?.tickets(Tickets::Stateful).server_name(name);
-        let certificate = connection.peer_certificates().and_then(|chain| chain.first());
-        if let Some(end_point) = certificate.and_then(|der| EndPoint::from_certificate(der).ok()) {
-            facts = facts.end_point(end_point);
-        }
-        Ok(if connection.is_early_data_accepted() { facts.in_early_data() } else { facts })
+        })
     }
 
     /// An authentication succeeded on this connection, whose facts these are: its sessions may be offered from now on, those

@@ -24,12 +24,16 @@
 //! `process_new_packets`, under tokio-rustls in the callback of `LazyConfigAcceptor` and `StartHandshake::into_stream_with`. Under
 //! TLS 1.2, or where the server asks for a client certificate, rustls holds it back until the handshake is finished.
 //!
+//! Early data is off, as it is in rustls. A server that accepts it reads with an [`Input`], which knows what came as early data, and asks
+//! for the facts by [`Watch::facts_for`]; a client asks [`ClientWatch::early`] and sends with [`ClientWatch::send_early`].
+//!
 //! What a resumed session resumes differs by version. In TLS 1.3 it is the connection that sent the ticket. A TLS 1.2 session
 //! that is resumed stays the session of its full handshake: same session id, same master secret, and a new ticket only if the
 //! server likes. So under TLS 1.2 the client keeps the session, and the predecessor, of the full handshake: the one reading on
 //! which the two ends agree whatever the server does.
 
 mod client;
+mod early;
 mod label;
 mod server;
 mod view;
@@ -43,6 +47,7 @@ use ::rustls::{CommonState, ConnectionCommon, HandshakeKind, ProtocolVersion};
 use crate::channel::{ChannelFacts, Exporter, ExporterUnavailable, InvalidServerName};
 
 pub use client::{ClientWatch, Sessions};
+pub use early::Input;
 pub use server::{Recognition, Watch};
 
 /// Why the facts of a connection can't be had.

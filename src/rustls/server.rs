@@ -58,7 +58,8 @@ impl Watch {
 
     /// What the server knows of the connection, once the handshake is finished.
     ///
-    /// `connection` is mutable only because rustls tells in no other way whether early data was accepted.
+    /// Where early data was accepted, all that the client sends counts as early data: this can't know which of it is meant.
+    /// [`facts_for`](Self::facts_for) does. `connection` is mutable only because rustls tells in no other way whether it was accepted.
     ///
     /// *Sessions* are [`Tickets::Stateless`] when the resumed session was, or may have been, in a ticket, or those to come may
     /// be: a TLS 1.2 session goes into the storage and into a ticket, under one master secret. *The end point* is that of the
@@ -69,8 +70,13 @@ impl Watch {
     /// [`FactsUnavailable`], before the end of the handshake above all.
     pub fn facts(&self, connection: &mut ServerConnection) -> Result<ChannelFacts, FactsUnavailable> {
         let early_data = connection.early_data().is_some();
+        let facts = self.finished(connection)?;
+        Ok(if early_data { facts.in_early_data() } else { facts })
+    }
+
+    /// What is known once the handshake is finished, wherever the client's octets came from.
+    pub(super) fn finished(&self, connection: &ServerConnection) -> Result<ChannelFacts, FactsUnavailable> {
         let facts = facts(connection, self.0.base().require_ems)?;
-        let facts = if early_data { facts.in_early_data() } else { facts };
         self.0.noted(|noted| self.as_noted(facts, connection, noted))
     }
 

@@ -45,6 +45,8 @@ pub struct Tls {
     pub unique: Option<[u8; 12]>,
     pub has_exporter: bool,
     pub early_data: bool,
+    /// Whether the TLS stack has the exporter of early data.
+    pub early_exporter: bool,
     pub dhe: bool,
     /// Whether the server's TLS sessions carry handles.
     pub sees_sessions: bool,
@@ -63,6 +65,7 @@ impl Tls {
             unique: None,
             has_exporter: true,
             early_data: false,
+            early_exporter: false,
             dhe: true,
             sees_sessions: true,
         }
@@ -84,6 +87,12 @@ impl Tls {
         Ok(())
     }
 
+    /// The exporter of early data, which has other values.
+    pub fn early_export(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), ExporterUnavailable> {
+        let early = Self { has_exporter: self.early_exporter, ..self.clone() };
+        early.export(&[b"early ", label].concat(), context, out)
+    }
+
     pub fn exporter(&self) -> impl Fn(&[u8], &[u8], &mut [u8]) -> Result<(), ExporterUnavailable> + '_ {
         |label, context, out| self.export(label, context, out)
     }
@@ -101,6 +110,13 @@ impl Tls {
         }
         if self.early_data {
             facts = facts.in_early_data();
+        }
+        if self.early_data && !self.has_exporter {
+            facts = facts.exporter_to_come();
+        }
+        if self.early_exporter {
+            let exporter = |label: &[u8], context: &[u8], out: &mut [u8]| self.early_export(label, context, out);
+            facts = facts.early_exporter(&exporter).unwrap();
         }
         if let Some(octets) = self.end_point {
             facts = facts.end_point(fast_reauth::channel::EndPoint::from_octets(&octets).unwrap());

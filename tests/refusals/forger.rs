@@ -59,12 +59,17 @@ impl Forger {
         use ring::{digest, hmac};
         let expr = self.mechanism.ends_with("EXPR");
         let mut binding = [0; 32];
-        tls.export(b"EXPORTER-Channel-Binding", b"", &mut binding).unwrap();
+        if tls.early_data && tls.early_exporter {
+            tls.early_export(b"EXPORTER-SASL-IKY-Early", b"", &mut binding).unwrap();
+        } else if expr {
+            tls.export(b"EXPORTER-Channel-Binding", b"", &mut binding).unwrap();
+        }
         let mut lineage = [0; 32];
         if let Some(before) = before {
             before.export(b"EXPORTER-SASL-IKY-Lineage", b"", &mut lineage).unwrap();
         }
-        let flags = if expr { self.flags | u8::from(tls.resumed.is_some()) } else { 0 };
+        let seen = u8::from(tls.resumed.is_some()) | u8::from(tls.early_data) << 1;
+        let flags = if expr { self.flags | seen } else { 0 };
         let mut t = Vec::new();
         for part in [
             &b"IKY initiator"[..],

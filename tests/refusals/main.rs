@@ -6,6 +6,7 @@ mod common;
 mod bounds;
 mod channel;
 mod client;
+mod early;
 mod external;
 mod forger;
 mod lineage;

@@ -216,7 +216,6 @@ pub fn transfer<A: SideData, B: SideData>(
 pub fn assert_agreed(client: &ChannelFacts, server: &ChannelFacts) {
     assert_eq!(client.version(), server.version());
     assert_eq!(client.handshake(), server.handshake());
-    assert_eq!(client.is_early_data(), server.is_early_data());
     assert_eq!(client.name(), server.name());
     assert!(client.name_was_seen() && server.name_was_seen());
     assert!(client.tls_exporter().is_some() && client.tls_exporter() == server.tls_exporter());

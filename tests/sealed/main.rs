@@ -2,6 +2,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod early;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

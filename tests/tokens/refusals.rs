@@ -122,9 +122,10 @@ fn a_replayed_count() {
 
 #[test]
 fn early_data() {
-    let fleet = Fleet::new();
+    let mut fleet = Fleet::new();
+    fleet.server = fleet.server.early_data(); // which is for IKY
     let (token, _) = fleet.log_in("alice", PHONE, NONE, &Tls::full());
-    let early = Tls { early_data: true, ..Tls::full() };
+    let early = Tls { early_data: true, early_exporter: true, ..Tls::full() };
     let start = ht::Client::start(&token, &early.client(), &Pairs::none());
     assert_eq!(start.err(), Some(ht::CannotStart::EarlyData), "the client sends none");
     let message = ht::Client::start(&token, &Tls::full().client(), &Pairs::none()).unwrap().message;

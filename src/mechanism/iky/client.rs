@@ -18,8 +18,9 @@ pub enum CannotStart {
     /// The channel lacks the mechanism's binding, or may be shared with somebody else.
     #[error("the channel is not fit for it: {0}")]
     Channel(#[from] Unsuitable),
-    /// What is sent now may travel as early data, which can be replayed.
-    #[error("IKY is not sent as early data")]
+    /// What is sent now may travel as early data, which can be replayed: it needs a counter, the lineage of the session, and a server that
+    /// has the record.
+    #[error("IKY is sent as early data only with a counter and a lineage, and not with a sealed assertion")]
     EarlyData,
     /// The assertion is for another server name.
     #[error("the assertion is for another server name")]
@@ -111,7 +112,8 @@ impl Client {
     /// Proves possession of `assertion` on this channel.
     ///
     /// `lineage` is that of the connection directly resumed, where this assertion or one of its family authenticated there; it
-    /// is used only if TLS really resumed. `counter` comes from [`ClientAssertion::next_counter`], for a pin that needs one.
+    /// is used only if TLS really resumed. `counter` comes from [`ClientAssertion::next_counter`], for a pin that needs one, and for
+    /// early data. What was sent as early data, and was not taken, is sent again with the same one, so that one of the two counts.
     ///
     /// # Errors
     /// [`CannotStart`]; the fallback is a full login.
@@ -123,22 +125,22 @@ impl Client {
     ) -> Result<Start, CannotStart> {
         let pin = assertion.pin;
         pin.check_channel(facts)?;
-        if facts.is_early_data() {
+        let lineage = lineage.filter(|_| facts.is_resumed());
+        if facts.is_early_data() && (lineage.is_none() || counter.is_none() || assertion.sealed.is_some()) {
             return Err(CannotStart::EarlyData);
         }
         if assertion.scope.server_name != *facts.name() {
             return Err(CannotStart::OtherServer);
         }
-        if pin.needs_counter() && counter.is_none_or(|counter| counter == 0) {
+        if counter.map_or(pin.needs_counter(), |counter| counter == 0) {
             return Err(CannotStart::CounterNeeded);
         }
-        let lineage = lineage.filter(|_| facts.is_resumed());
         let covered = InitiatorFields {
             pin,
             authzid: &assertion.login_name,
             server_name: assertion.scope.server_name.as_str(),
             assertion: assertion.sealed.as_deref().map_or(Named::Id(assertion.id), Named::Sealed),
-            counter: counter.filter(|_| pin.needs_counter()),
+            counter,
             lineage: lineage.is_some(),
             offer: assertion.offer.as_ref(),
         }

@@ -8,6 +8,7 @@
 //! ```
 
 mod client;
+mod early;
 mod message;
 mod server;
 mod transcript;

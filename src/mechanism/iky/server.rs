@@ -3,6 +3,7 @@
 use core::fmt;
 use std::sync::Arc;
 
+use super::early;
 use super::message::{BindingFlag, InitiatorMessage, Named, success, with_signature};
 use super::transcript::{Transcript, signature};
 use crate::assertion::{
@@ -61,10 +62,7 @@ pub(crate) fn receive<'m>(connection: &'m Connection<'_>, pin: Pin, message: &'m
     }
     // The grammar has seen to it that it is one.
     let name = ServerName::parse(message.server_name).unwrap_or_else(|_| ServerName::none());
-    if !binding_is_right(connection, pin, message.flag)
-        || connection.facts.is_early_data()
-        || connection.facts.exporter_is_to_come()
-    {
+    if !binding_is_right(connection, pin, message.flag) || !early::is_timely(connection, &message) {
         return Received::Done(refused(Outcome::BindingMismatch));
     }
     let scope = Scope::new(connection.server.service.clone(), name);
@@ -201,7 +199,7 @@ impl AwaitProofKeys<'_> {
     fn strength(&self, record: &Record, lineage: Option<&LineageRecord>) -> Origin {
         match lineage {
             // The proof is bound to this connection, and so the connection to the client.
-            _ if self.pin.binding() == Binding::Exporter => record.origin,
+            _ if self.pin.binding() == Binding::Exporter && !self.connection.facts.is_early_data() => record.origin,
             // It isn't, but the session goes on, with what it was worth.
             Some(lineage) if self.message.lineage => lineage.strength.min(record.origin),
             // Whoever ends TLS in the client's sight could have sent this.
@@ -221,7 +219,7 @@ impl AwaitProofKeys<'_> {
                 let stored = renewed.as_ref().filter(|renewed| renewed.sealed.is_none());
                 let change = Use {
                     assertion: record.id,
-                    counter: self.message.counter.filter(|_| self.pin.needs_counter()),
+                    counter: self.message.counter,
                     confirm: record.is_tentative(),
                     predecessor_until: now.after(policy.successor_grace),
                     successor: stored.map(|renewed| renewed.successor.clone()),
@@ -255,7 +253,9 @@ impl AwaitProofKeys<'_> {
         // A record leaves the store at its first use; one under an older key changes to the current one.
         // A node that has not switched to the newest key leaves alone what is under it.
         let moving = sealing.is_some_and(|keys| self.sealed_under().is_none_or(|id| id < keys.current_id()));
-        if record.superseded || !(ending || moving) {
+        // In early data the answer leaves before the client has shown that it is there.
+        let early = connection.facts.is_early_data();
+        if early || record.superseded || !(ending || moving) {
             return None;
         }
         let renewal = self.renewal()?;

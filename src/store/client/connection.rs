@@ -16,7 +16,7 @@ pub struct Connection<'a> {
     pub(super) accounts: &'a Accounts,
     pub(super) account: Account,
     pub(super) facts: ChannelFacts,
-    predecessor: Option<Predecessor>,
+    pub(super) predecessor: Option<Predecessor>,
     offered: Option<Vec<Box<str>>>,
     pub(super) fast: Option<Vec<Box<str>>>,
     pub(super) token: Option<ClientToken>,
@@ -105,7 +105,7 @@ impl Attempt {
     pub fn store_first(&self) -> bool {
         match &self.state {
             State::External(_) => false,
-            State::Iky(client) => client.assertion().pin().needs_counter(),
+            State::Iky(client) => client.assertion().pin().needs_counter() || client.facts().is_early_data(),
             State::Ht { count, .. } => count.is_some(),
         }
     }
@@ -183,7 +183,9 @@ impl<'a> Connection<'a> {
         if self.abandoned {
             return Plan::Abandon;
         }
-        let attempt = self.external().or_else(|| self.iky(now)).or_else(|| self.ht(now));
+        // In early data nothing is planned but what `plan_early` plans.
+        let iky = |this: &mut Self| if this.facts.is_early_data() { None } else { this.iky(now) };
+        let attempt = self.external().or_else(|| iky(self)).or_else(|| self.ht(now));
         match attempt {
             Some(attempt) => Plan::Known(attempt),
             // Nor does a session get one on which the server does not list what it knew the client by: without its certificate
@@ -203,7 +205,7 @@ impl<'a> Connection<'a> {
         Some(Attempt { mechanism: "EXTERNAL", message, fallback: NextStep::FullHandshake, state })
     }
 
-    fn iky(&mut self, now: Timestamp) -> Option<Attempt> {
+    pub(super) fn iky(&mut self, now: Timestamp) -> Option<Attempt> {
         let mut all = self.accounts.known();
         let known = all.get_mut(&self.account)?;
         let last_offer = &known.offered;
@@ -216,13 +218,9 @@ impl<'a> Connection<'a> {
                 && !self.tried.contains(&Tried::Iky(*assertion.id()))
         };
         let assertion = known.assertions.iter_mut().rev().find(usable)?;
-        let counter = assertion.pin().needs_counter().then(|| assertion.next_counter());
-        let lineage = self.predecessor.as_ref().filter(|before| before.family == Some(*assertion.family()));
-        let lineage = lineage.map(|before| &before.lineage);
-        let iky::Start { message, state } = iky::Client::start(assertion, &self.facts, lineage, counter).ok()?;
-        let fallback = NextStep::after_refusal(self.facts.is_resumed());
-        let attempt =
-            Attempt { mechanism: assertion.pin().name(), message, fallback, state: State::Iky(Box::new(state)) };
+        let counts = assertion.pin().needs_counter() || self.facts.is_early_data();
+        let counter = counts.then(|| assertion.next_counter());
+        let attempt = prove(assertion, &self.facts, self.predecessor.as_ref(), counter)?;
         self.tried.push(Tried::Iky(*assertion.id()));
         Some(attempt)
     }
@@ -406,6 +404,19 @@ impl<'a> Connection<'a> {
         self.family = Some(*assertion.family());
         self.accounts.known().entry(self.account.clone()).or_default().assertions = vec![assertion];
     }
+}
+
+/// An attempt with this assertion, which proves the lineage of the connection before if one of its family authenticated there.
+pub(super) fn prove(
+    assertion: &ClientAssertion,
+    facts: &ChannelFacts,
+    before: Option<&Predecessor>,
+    counter: Option<u64>,
+) -> Option<Attempt> {
+    let lineage = before.filter(|before| before.family == Some(*assertion.family())).map(|before| &before.lineage);
+    let iky::Start { message, state } = iky::Client::start(assertion, facts, lineage, counter).ok()?;
+    let fallback = NextStep::after_refusal(facts.is_resumed());
+    Some(Attempt { mechanism: assertion.pin().name(), message, fallback, state: State::Iky(Box::new(state)) })
 }
 
 impl Known {

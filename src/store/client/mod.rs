@@ -4,6 +4,7 @@
 
 mod accounts;
 mod connection;
+mod early;
 mod tokens;
 
 pub use accounts::{Account, Accounts, Predecessor};

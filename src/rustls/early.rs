@@ -1,0 +1,105 @@
+//! TLS 1.3 early data (RFC 8446 section 2.3): what a client sends ahead of the handshake, and what a server reads of it.
+
+use core::fmt;
+use std::io::{self, Read, Write};
+
+use ::rustls::{ClientConnection, ServerConnection};
+
+use super::{ClientWatch, FactsUnavailable, Watch};
+use crate::channel::{ChannelFacts, Tickets};
+use crate::store::client::Predecessor;
+
+impl ClientWatch {
+    /// What the client knows of the connection while it can send early data, and whose session it offers.
+    ///
+    /// `None` where it can't: the configuration ([`enable_early_data`](::rustls::ClientConfig::enable_early_data)) or the session's ticket
+    /// does not allow it, or there is no session, or the server has answered. rustls 0.23 has no early exporter, so only a mechanism
+    /// without binding is fit for it.
+    pub fn early(&self, connection: &mut ClientConnection) -> Option<(ChannelFacts, Predecessor)> {
+        if connection.handshake_kind().is_some() || connection.early_data().is_none() {
+            return None;
+        }
+        let (offered, name) = (self.offered()?, self.server_name().ok()?);
+        let facts = ChannelFacts::tls13().resumed().tickets(Tickets::Stateful).server_name(name);
+        Some((facts.exporter_to_come().in_early_data(), offered))
+    }
+
+    /// Sends a flight as early data, the whole of it or nothing; whether it was sent.
+    ///
+    /// A flight cut in two could be taken by half. When the handshake is finished `is_early_data_accepted` says whether the
+    /// server took it; if not, it has to be sent once more.
+    pub fn send_early(&self, connection: &mut ClientConnection, flight: &[u8]) -> bool {
+        let Some(mut early) = connection.early_data() else { return false };
+        early.bytes_left() >= flight.len() && early.write_all(flight).is_ok()
+    }
+}
+
+/// What a client has sent and the server has not yet consumed, in order: early data first.
+///
+/// rustls keeps early data and what follows in two buffers, and a command may begin in the one and end in the other. This reads
+/// both, and knows where the boundary is. One for each connection, on which nothing else reads.
+#[derive(Default)]
+pub struct Input {
+    octets: Vec<u8>,
+    /// How many of them came as early data.
+    early: usize,
+}
+
+impl Input {
+    /// Takes everything that has arrived, after each `process_new_packets`; how many octets that was, 0 for none yet.
+    ///
+    /// rustls bounds what arrives between two calls; how much may wait here is the caller's to limit.
+    ///
+    /// # Errors
+    /// Those of rustls' reader, an end of the stream without close_notify above all.
+    pub fn read(&mut self, connection: &mut ServerConnection) -> io::Result<usize> {
+        let before = self.octets.len();
+        if let Some(mut early) = connection.early_data() {
+            self.early += early.read_to_end(&mut self.octets)?;
+        }
+        match connection.reader().read_to_end(&mut self.octets) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(self.octets.len() - before),
+        }
+    }
+
+    /// The octets.
+    pub fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// Drops this many octets from the front, once they were acted on.
+    pub fn consume(&mut self, octets: usize) {
+        let octets = octets.min(self.octets.len());
+        self.octets.drain(..octets);
+        self.early = self.early.saturating_sub(octets);
+    }
+
+    /// Whether the next message is early data: at least its first octet came as that.
+    pub fn is_early(&self) -> bool {
+        self.early > 0
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input").field("octets", &self.octets.len()).field("early", &self.early).finish()
+    }
+}
+
+impl Watch {
+    /// What the server knows of the connection, for the message at the front of `input`, so before that is consumed.
+    ///
+    /// While the handshake is not finished there is no exporter, so the facts are good for a login in early data and nothing
+    /// else; [`Connection::recognised`](crate::mechanism::Connection::recognised) waits for those after it.
+    ///
+    /// # Errors
+    /// [`FactsUnavailable`], before the end of the handshake above all, where the message is no early data.
+    pub fn facts_for(&self, input: &Input, connection: &ServerConnection) -> Result<ChannelFacts, FactsUnavailable> {
+        match (input.is_early(), connection.is_handshaking()) {
+            (true, true) => Ok(self.facts_at_greeting(connection)?.in_early_data()),
+            (true, false) => Ok(self.finished(connection)?.in_early_data()),
+            (false, _) => self.finished(connection),
+        }
+    }
+}
