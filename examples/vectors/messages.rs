@@ -120,7 +120,7 @@ pub(crate) fn file() -> File {
         extensions: &[("z", "anything=at/all"), ("Q", "1"), ("b", " ")],
         ..good.clone()
     };
-    all.add(f, "everything at once; a counter with EXPR is allowed and ignored");
+    all.add(f, "everything at once; a counter with EXPR is allowed");
     refused(f, &good, &all);
     responders(f);
     file

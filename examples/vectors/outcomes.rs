@@ -18,6 +18,7 @@ pub(crate) fn file() -> File {
     let f = &mut file;
     accepted(f);
     channel(f);
+    early_data(f);
     record(f);
     lineage(f);
     proof(f);
@@ -37,6 +38,91 @@ fn full(edit: impl FnOnce(&mut Scene)) -> Scene {
 
 fn resumed(edit: impl FnOnce(&mut Scene)) -> Scene {
     Scene::new(EXPR, true).with(edit)
+}
+
+/// A message that comes as early data, before the handshake is complete, to a server that takes it.
+fn early(mechanism: &str, edit: impl FnOnce(&mut Scene)) -> Scene {
+    Scene::new(mechanism, true).with(|s| {
+        (s.channel.early_data, s.channel.complete, s.server.early_data) = (true, false, true);
+        (s.client.counter, s.channel.exporter) = (Some(1), false);
+        s.server.pins = vec![NONE.into(), EXPR.into()];
+        if mechanism == EXPR {
+            s.channel.binding = None;
+            s.client.binding = seeded("early exporter");
+            s.channel.early_binding = Some(s.client.binding.clone());
+            s.client.flags = 3;
+        }
+        edit(s);
+    })
+}
+
+fn early_data(f: &mut File) {
+    let (b, p) = ("binding-mismatch", "bad-proof");
+    add(
+        f,
+        "accepted",
+        early(NONE, |_| ()),
+        "early data: a counter, and the lineage of a session that the server keeps",
+    );
+    add(f, "accepted", early(EXPR, |_| ()), "early data, bound by the early exporter");
+    add(
+        f,
+        "accepted",
+        early(EXPR, |s| {
+            (s.channel.complete, s.channel.exporter) = (true, true);
+            s.lineage.as_mut().expect("a lineage").strength = "disclosed";
+            s.client.offer = Some(s.offer());
+        }),
+        "read behind the handshake, it is still early data: what is listed is for the connection, the session is worth what it was",
+    );
+    add(
+        f,
+        "accepted",
+        resumed(|s| s.client.counter = Some(1)),
+        "sent again behind the handshake, as the early data was not taken: the counter is marked",
+    );
+    for (scene, note) in [
+        (early(NONE, |s| s.rec().used = vec![1]), "early data again: somebody replays it (A10)"),
+        (early(EXPR, |s| s.rec().used = vec![1]), "the same, bound: it is the same ClientHello again"),
+        (
+            resumed(|s| (s.client.counter, s.rec().used) = (Some(1), vec![1])),
+            "the early data was carried out by another node: this is the second try",
+        ),
+    ] {
+        add(f, "replayed", scene, note);
+    }
+    for (scene, note) in [
+        (early(NONE, |s| s.server.early_data = false), "the operator did not choose early data"),
+        (
+            early(NONE, |s| s.channel.stateful = false),
+            "whoever has the ticket key puts other commands behind the proof (A10)",
+        ),
+        (
+            early(NONE, |s| {
+                (s.client.claims_lineage, s.server.lineage_required, s.channel.resumed) = (false, false, false);
+                (s.client.lineage, s.lineage) = (Vec::new(), None);
+            }),
+            "nothing ties the proof to the session",
+        ),
+        (early(EXPR, |s| s.client.counter = None), "early data is replayed by anybody who saw it (A10)"),
+        (early(EXPR, |s| s.channel.early_binding = None), "there is nothing that the early data is bound to"),
+        (
+            early(EXPR, |s| (s.channel.complete, s.channel.exporter, s.channel.early_binding) = (true, true, None)),
+            "read behind the handshake: its exporter does not bind what came before",
+        ),
+    ] {
+        add(f, b, scene, note);
+    }
+    for (scene, note) in [
+        (early(EXPR, |s| s.client.flags = 1), "the client did not send it as early data: somebody moved it there"),
+        (
+            resumed(|s| (s.client.flags, s.client.counter) = (3, Some(1))),
+            "the client sent it as early data: somebody held it back",
+        ),
+        (early(EXPR, |s| s.client.binding = seeded("another ClientHello")), "it belongs to another ClientHello"),
+    ] {
+        add(f, p, scene, note);
+    }
 }
 
 fn accepted(f: &mut File) {
@@ -144,7 +230,6 @@ fn channel(f: &mut File) {
         full(|s| s.server.pins = vec![NONE.into()]),
         "a mechanism that the operator switched off would go on working",
     );
-    add(f, b, full(|s| s.channel.early_data = true), "early data is replayed by anybody who saw it (A10)");
     add(
         f,
         b,
@@ -366,7 +451,6 @@ fn proof(f: &mut File) {
         resumed(|s| s.client.flags = 0),
         "the server resumed and the client did not: there is somebody between them",
     );
-    add(f, p, full(|s| s.client.flags = 2), "the client sent it as early data: somebody replays it");
     for mechanism in ["IKY-SHA-256-EXPR", "IKY-SHA-512-NONE", "IKY-ED25519-EXPR"] {
         for at in [0, proof_len(mechanism) - 1] {
             let change = |s: &mut Scene| {

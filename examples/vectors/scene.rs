@@ -66,6 +66,10 @@ pub(crate) struct Channel {
     pub(crate) forward_secret: bool,
     pub(crate) resumed: bool,
     pub(crate) early_data: bool,
+    /// Of TLS 1.3; it matters in early data.
+    pub(crate) stateful: bool,
+    /// What the early exporter gives, for EXPR in early data.
+    pub(crate) early_binding: Option<Vec<u8>>,
     /// Not so in a greeting that is sent as half-RTT data.
     pub(crate) complete: bool,
     pub(crate) sni: Option<String>,
@@ -81,6 +85,7 @@ pub(crate) struct Server {
     pub(crate) name: String,
     pub(crate) full_mechanisms: Vec<String>,
     pub(crate) pins: Vec<String>,
+    pub(crate) early_data: bool,
     pub(crate) full_login_every: u64,
     pub(crate) renew_within: u64,
     /// By policy, on a connection whose TLS sessions carry handles.
@@ -159,6 +164,8 @@ impl Scene {
             forward_secret: true,
             resumed,
             early_data: false,
+            stateful: true,
+            early_binding: None,
             complete: true,
             sni: Some(assertion.server_name.clone()),
             binding: (binding_of(&mechanism) != "NONE").then_some(binding),
@@ -170,6 +177,7 @@ impl Scene {
             name: assertion.server_name.clone(),
             full_mechanisms: vec!["SCRAM-SHA-256-PLUS".into(), "SCRAM-SHA-256".into()],
             pins: vec![mechanism],
+            early_data: false,
             full_login_every: 180 * DAY,
             renew_within: 10 * DAY,
             lineage_required: !expr && resumed,
@@ -222,8 +230,14 @@ impl Scene {
         binding_of(&self.client.mechanism) != "EXPR"
     }
 
+    /// The counter that is marked as used: any that there is, but nobody keeps those of a sealed assertion.
+    pub(crate) fn marks(&self) -> Option<u64> {
+        self.client.counter.filter(|_| self.client.sealed.is_none())
+    }
+
     pub(crate) fn has_exporter(&self) -> bool {
-        if self.counts() { self.channel.exporter } else { self.channel.binding.is_some() }
+        let binding = self.channel.binding.is_some() && !self.counts();
+        self.channel.exporter && (self.counts() || self.channel.early_data) || binding
     }
 
     /// The message up to `,p=`.
@@ -278,6 +292,7 @@ impl Scene {
         let channel = &self.channel;
         let binding = match binding_of(&self.client.mechanism) {
             "NONE" => Vec::new(),
+            "EXPR" if channel.early_data => channel.early_binding.clone()?,
             _ => channel.binding.clone()?,
         };
         let flags = if self.counts() { 0 } else { u8::from(channel.resumed) | u8::from(channel.early_data) << 1 };
@@ -287,7 +302,7 @@ impl Scene {
     }
 
     /// Why this channel can't carry a mechanism.
-    fn unfit(&self, mechanism: &str) -> Vec<&'static str> {
+    fn unfit(&self, mechanism: &str, has_exporter: bool) -> Vec<&'static str> {
         let channel = &self.channel;
         let mut why = Vec::new();
         if channel.tls12.is_some_and(|(extended, _)| !extended) {
@@ -300,7 +315,7 @@ impl Scene {
             why.push("tls12-stateless-tickets");
         }
         match binding_of(mechanism) {
-            "EXPR" if !self.has_exporter() => why.push("no-exporter"),
+            "EXPR" if !has_exporter => why.push("no-exporter"),
             "ENDP" if channel.binding.is_none() => why.push("no-end-point"),
             _ => {}
         }
@@ -310,11 +325,8 @@ impl Scene {
     /// What the server lists of IKY: two mechanisms at most, those that the channel can carry.
     fn listed(&self) -> Vec<&str> {
         // In a greeting it is enough that there will be an exporter.
-        let missing = |pin: &str| {
-            let why = self.unfit(pin);
-            !why.is_empty() && (self.channel.complete || why != ["no-exporter"])
-        };
-        let fit = self.server.pins.iter().filter(|pin| !missing(pin));
+        let exporter = self.has_exporter() || !self.channel.complete;
+        let fit = self.server.pins.iter().filter(|pin| self.unfit(pin, exporter).is_empty());
         fit.map(String::as_str).take(2).collect()
     }
 
@@ -348,13 +360,22 @@ impl Scene {
         if !server.pins.contains(&client.mechanism) {
             refuse("mechanism-not-configured", &[json!(client.mechanism)]);
         }
-        for why in self.unfit(&client.mechanism) {
+        let exporter = if channel.early_data { channel.early_binding.is_some() } else { self.has_exporter() };
+        for why in self.unfit(&client.mechanism, exporter) {
             refuse("channel", &[json!(why)]);
         }
-        if channel.early_data {
-            refuse("early-data", &[]);
+        for (why, applies) in [
+            ("not-configured", !server.early_data),
+            ("stateless-tickets", !channel.stateful),
+            ("no-lineage", !client.claims_lineage),
+            ("no-counter", client.counter.is_none()),
+            ("sealed", client.sealed.is_some()),
+        ] {
+            if channel.early_data && applies {
+                refuse("early-data", &[json!(why)]);
+            }
         }
-        if !channel.complete {
+        if !channel.complete && !channel.early_data {
             refuse("handshaking", &[]);
         }
         if self.store == Some("lookup-unavailable") {
@@ -442,7 +463,7 @@ impl Scene {
         if let Some(offer) = client.offer.as_ref().filter(|&offer| *offer != self.offer()) {
             all.push(vec![json!("offer"), json!(hex(offer)), json!(hex(&self.offer()))]);
         }
-        if let Some(counter) = client.counter.filter(|_| self.counts()) {
+        if let Some(counter) = self.marks() {
             if !crate::tables::accept(self.window(record), counter).1 {
                 all.push(vec![json!("replayed"), json!(counter)]);
             }
@@ -491,7 +512,7 @@ impl Scene {
     pub(crate) fn strength(&self) -> &'static str {
         let lineage = self.lineage.as_ref().filter(|_| self.client.claims_lineage);
         match lineage {
-            _ if !self.counts() => self.origin(),
+            _ if !self.counts() && !self.channel.early_data => self.origin(),
             Some(lineage) if rank(lineage.strength) < rank(self.origin()) => lineage.strength,
             Some(_) => self.origin(),
             None => "unbound",
@@ -501,7 +522,7 @@ impl Scene {
     /// The successor's expiry, when one is due and lasts longer.
     pub(crate) fn successor_expiry(&self, record: &Record) -> Option<u64> {
         let server = &self.server;
-        if self.seals {
+        if self.seals || self.channel.early_data {
             return None;
         }
         let near = server.renew_within.min(server.lifetime? / 3);

@@ -19,6 +19,12 @@ impl Scene {
             of_channel["extended_master_secret"] = json!(extended);
             of_channel["tickets"] = json!(if stateful { "stateful" } else { "stateless" });
         }
+        if channel.early_data {
+            of_channel["tickets"] = json!(if channel.stateful { "stateful" } else { "stateless" });
+        }
+        if let Some(binding) = &channel.early_binding {
+            of_channel["early_exporter"] = json!(hex(binding));
+        }
         let in_transcript = !self.counts() && channel.binding.is_some();
         if in_transcript || self.client.claims_lineage {
             of_channel["resumed"] = json!(channel.resumed);
@@ -27,7 +33,7 @@ impl Scene {
             let name = if self.counts() { "tls_server_end_point" } else { "tls_exporter" };
             of_channel[name] = json!(hex(binding));
         }
-        if self.counts() && channel.exporter {
+        if (self.counts() || channel.early_data) && channel.exporter {
             of_channel["exporter"] = json!(true);
         }
         if let Some(renew) = &channel.renew {
@@ -65,6 +71,9 @@ impl Scene {
                 of_server["tentative_lifetime"] = json!(server.tentative_lifetime);
             }
         }
+        if channel.early_data {
+            of_server["early_data"] = json!(server.early_data);
+        }
         if let Some(grant) = &server.grant {
             of_server["grant"] = json!(hex(grant));
         }
@@ -80,7 +89,7 @@ impl Scene {
                 "revoked": lineage.revoked,
                 "through_manager": lineage.through_manager,
             });
-            if self.counts() {
+            if self.counts() || channel.early_data {
                 inputs["lineage"]["strength"] = json!(lineage.strength);
             }
         }
@@ -101,7 +110,7 @@ impl Scene {
             "unused_until": record.unused_until,
             "revoked": record.revoked,
         });
-        if self.counts() {
+        if self.counts() || self.marks().is_some() {
             of_record["used_counters"] = json!(record.used);
         }
         of_record
@@ -142,7 +151,7 @@ impl Scene {
                 (false, true) => "given",
                 (false, false) => "neither required nor given",
             });
-            if self.counts() {
+            if self.counts() || self.marks().is_some() {
                 let (highest, used) = self.window(record);
                 out["window"] = json!({ "highest": highest, "used": format!("{used:016x}") });
             }
@@ -170,11 +179,11 @@ impl Scene {
             !late
         });
         let (confirm, renews) = (record.unused_until.is_some(), self.renews(record));
-        if refused || !(confirm || self.counts() || renews) {
+        if refused || !(confirm || self.marks().is_some() || renews) {
             return None;
         }
         let mut commit = json!({
-            "counter": self.client.counter.filter(|_| self.counts()),
+            "counter": self.marks(),
             "confirm": confirm,
             "predecessor_until": self.now + self.server.successor_grace,
         });

@@ -79,6 +79,9 @@ pub enum Unsuitable {
     /// There is no tls-unique: TLS 1.3 has none, and not every stack gives it for TLS 1.2.
     #[error("no tls-unique")]
     NoUnique,
+    /// The login came as TLS 1.3 early data, so it may be a replay.
+    #[error("the login came as early data")]
+    EarlyData,
 }
 
 /// What one end knows of its TLS connection, after the handshake.
@@ -363,6 +366,11 @@ impl ChannelFacts {
             return Err(Unsuitable::Tls12StatelessTickets);
         }
         Ok(())
+    }
+
+    /// Whether a full login here is one that its client makes now.
+    pub(crate) fn is_no_early_data(&self) -> Result<(), Unsuitable> {
+        if self.early_data { Err(Unsuitable::EarlyData) } else { Ok(()) }
     }
 
     /// Whether the handshake made keys that no other connection shares, whatever may become of its tickets.

@@ -290,7 +290,8 @@ impl<'s> Connection<'s> {
 
     /// After a client was recognised, by EXTERNAL or IKY: lets the connections that resume this one be recognised in turn.
     ///
-    /// It may be stored after the reply. `None` where TLS sessions don't matter.
+    /// It may be stored after the reply. `None` where TLS sessions don't matter. After a login in early data the facts need an
+    /// [update](Self::update_facts) first, as until the handshake is finished there is no lineage to store.
     pub fn recognised(&mut self, client: &Recognised, now: Timestamp) -> Option<Commit> {
         self.successes = self.successes.saturating_add(1);
         if client.leaves {
@@ -332,6 +333,7 @@ impl<'s> Connection<'s> {
         if !self.listed_ht().any(|listed| listed == request.mechanism) {
             return Err(CannotIssue::NotListed);
         }
+        self.facts.is_no_early_data()?;
         self.facts.keys_are_private()?;
         let origin = login.full.origin();
         let expires = self.server.policy.expiry(origin, login.now, login.now).ok_or(CannotIssue::Origin)?;
@@ -361,6 +363,7 @@ impl<'s> Connection<'s> {
         if self.manager {
             return Err(CannotDerive::ConnectionManager);
         }
+        self.facts.is_no_early_data()?;
         self.facts.keys_are_private()?;
         let policy = &self.server.policy;
         policy.lifetime_of(full.origin()).ok_or(CannotDerive::Origin)?;

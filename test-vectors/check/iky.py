@@ -424,10 +424,10 @@ def has_exporter(channel):
     return "tls_exporter" in channel or bool(channel.get("exporter", False))
 
 
-def cannot_carry(mechanism, channel):
+def cannot_carry(mechanism, channel, exporter):
     """7.2: private, and the channel binding is available."""
     reasons = not_private(channel)
-    if mechanism.suffix == "EXPR" and not has_exporter(channel):
+    if mechanism.suffix == "EXPR" and not exporter:
         reasons.append("no-exporter")
     if mechanism.suffix == "ENDP" and "tls_server_end_point" not in channel:
         reasons.append("no-end-point")
@@ -437,7 +437,7 @@ def cannot_carry(mechanism, channel):
 def cb_data(mechanism, channel):
     """7.4: None where the binding is not available."""
     if mechanism.suffix == "EXPR":
-        return channel.get("tls_exporter")
+        return channel.get("early_exporter" if channel.get("early_data", False) else "tls_exporter")
     if mechanism.suffix == "ENDP":
         return channel.get("tls_server_end_point")
     return b""
@@ -471,9 +471,9 @@ def origin_of(full_mechanism, full_binding, keyed):
     return "keyed" if keyed else "unbound"
 
 
-def session_strength(mechanism, origin, with_lineage, predecessor):
+def session_strength(mechanism, origin, with_lineage, predecessor, early=False):
     """Table 1, for IKY."""
-    if mechanism.suffix == "EXPR":
+    if mechanism.suffix == "EXPR" and not early:
         return origin
     if not with_lineage or predecessor is None:
         return "unbound"
@@ -785,11 +785,11 @@ MOST_LISTED = 2  # Table 2
 def listed_iky(iky_mechanisms, channel):
     """7.2: the first of the configured mechanisms that this connection can carry.
 
-    Before the handshake is complete: those that it will be able to carry.
+    Before the handshake is complete: those that it will be able to carry, whatever came as early data.
     """
-    if not channel.get("handshake_complete", False):
-        channel = dict(channel, exporter=True)
-    return [n for n in iky_mechanisms if not cannot_carry(MECHANISMS[n], channel)][:MOST_LISTED]
+    complete = channel.get("handshake_complete", False)
+    exporter = has_exporter(channel) or not complete
+    return [n for n in iky_mechanisms if not cannot_carry(MECHANISMS[n], channel, exporter)][:MOST_LISTED]
 
 
 # ------------------------------------------------------------------ 7.8 and 8: the server
@@ -969,11 +969,21 @@ def decide(mechanism, message, channel, server, lookup, lineage, now, store=None
         d.refuse("gs2-header", m.flag_text, bound[0])
     if mechanism.name not in server["iky_mechanisms"]:
         d.refuse("mechanism-not-configured", mechanism.name)
-    for reason in cannot_carry(mechanism, channel):
+    early = channel.get("early_data", False)
+    exporter = "early_exporter" in channel if early else has_exporter(channel)
+    for reason in cannot_carry(mechanism, channel, exporter):
         d.refuse("channel", reason)
-    if channel.get("early_data", False):
-        d.refuse("early-data")
-    if not channel.get("handshake_complete", False):
+    if early:
+        for reason, applies in (
+            ("not-configured", not server.get("early_data", False)),
+            ("stateless-tickets", known(channel.get("tickets", "stateless"), TICKETS) != "stateful"),
+            ("no-lineage", not m.lineage),
+            ("no-counter", m.counter is None),
+            ("sealed", m.sealed is not None),
+        ):
+            if applies:
+                d.refuse("early-data", reason)
+    elif not channel.get("handshake_complete", False):
         d.refuse("handshaking")
 
     # the transcript as the server sees it
@@ -1018,7 +1028,8 @@ def decide(mechanism, message, channel, server, lookup, lineage, now, store=None
             (False, True): "given",
             (True, True): "required and given",
         }[(required, m.lineage)]
-        d.strength = session_strength(mechanism, record.origin, m.lineage, lineage and lineage.get("strength"))
+        predecessor = lineage and lineage.get("strength")
+        d.strength = session_strength(mechanism, record.origin, m.lineage, predecessor, early)
     if store == "lookup-unavailable":
         d.refuse("store", store)
     # 4
@@ -1066,7 +1077,7 @@ def decide(mechanism, message, channel, server, lookup, lineage, now, store=None
         seals = sealing is not None and sealing.can_seal(record)
         moves = sealing is not None and sealing.moves(record, m)
         ends = d.times["renewal_due_in"] < 0 and expires_in * 3 < lifetime and until > record.expires
-        if moves or (ends and (seals or not held)):
+        if not early and (moves or (ends and (seals or not held))):
             if not record.successor_used:
                 if has_exporter(channel):
                     x, renewal_word = channel["renew"], "1"
@@ -1082,7 +1093,7 @@ def decide(mechanism, message, channel, server, lookup, lineage, now, store=None
                         "expires": until,
                         "unused_until": now + server["tentative_lifetime"],
                     }
-        counter = m.counter if mechanism.needs_counter else None
+        counter = None if held else m.counter
         confirm = record.unused_until is not None
         if counter is not None or confirm or successor is not None:
             d.commit = {}

@@ -39,6 +39,20 @@ def condition(received):
 # file, type of group, path without indices; when (of the case and the altered value); and why nothing can notice it
 ALLOWED = (
     (
+        "iky-outcomes.json",
+        "decision",
+        "inputs.channel.handshake_complete",
+        lambda case, _: case["inputs"]["channel"]["early_data"] and case["inputs"]["channel"].get("exporter", False),
+        "early data is that, whenever it is read",
+    ),
+    (
+        "iky-outcomes.json",
+        "decision",
+        "inputs.lineage.value",
+        lambda case, _: "transcript_hash" not in case["intermediates"],
+        "there is no channel binding, so the server has no transcript",
+    ),
+    (
         "iky.json",
         "responder",
         "inputs.answer",

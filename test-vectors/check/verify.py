@@ -238,7 +238,7 @@ def client_side(i):
     return keys, in_use, t, proof, message, middle
 
 
-CHANNEL_OCTETS = ("tls_exporter", "tls_server_end_point", "renew")
+CHANNEL_OCTETS = ("early_exporter", "tls_exporter", "tls_server_end_point", "renew")
 
 
 def channel_of(c):

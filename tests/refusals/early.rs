@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use fast_reauth::assertion::LineageRule;
+use fast_reauth::assertion::{CannotDerive, LineageRule};
+use fast_reauth::channel::Unsuitable;
 use fast_reauth::mechanism::iky;
 use fast_reauth::store::client::{Attempt, Connection};
 
@@ -163,6 +164,24 @@ fn external_and_tokens_are_never_early_data() {
         external_refused(&pair, &tls, "alice", Outcome::BindingMismatch);
         assert!(!pair.connection(&tls).mechanisms(pair.now).contains(&"EXTERNAL"));
     }
+}
+
+/// A password that arrived as early data may be a replayed one.
+#[test]
+fn a_full_login_in_early_data_makes_nobody_known() {
+    let (pair, first) = logged_in(server().early_data());
+    let known = pair.store.len();
+    for has_exporter in [false, true] {
+        let tls = Tls { has_exporter, ..early(&first) };
+        let mut connection = pair.connection(&tls);
+        let login = Login { full: &bound("alice"), identity: "alice", device: DeviceId::new(fresh()), now: pair.now };
+        let logged_in = connection.logged_in(login, &tls.exporter());
+        assert_eq!(logged_in.unknown, Some(CannotDerive::Channel(Unsuitable::EarlyData)));
+        pair.store.commit(&logged_in.commit, pair.now).unwrap();
+        let logged_in = connection.logged_in_granting(login, Pin::SHA_256_EXPR, &[9; 32]);
+        assert_eq!(logged_in.unknown, Some(CannotDerive::Channel(Unsuitable::EarlyData)));
+    }
+    assert_eq!(pair.store.len().0, known.0);
 }
 
 /// Who sees that the client is there only after its answer left gives it nothing that lasts.

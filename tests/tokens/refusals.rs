@@ -134,6 +134,15 @@ fn early_data() {
 }
 
 #[test]
+fn a_token_is_not_issued_in_early_data() {
+    let fleet = Fleet::new();
+    let early = Tls { early_data: true, ..Tls::full() };
+    let issued = fleet.log_in_as(&bound("alice"), "alice", PHONE, DeviceId::new(fresh()), NONE, &early);
+    let unsuitable = fast_reauth::channel::Unsuitable::EarlyData;
+    assert_eq!(issued.err(), Some(fast_reauth::assertion::CannotIssue::Channel(unsuitable)));
+}
+
+#[test]
 fn tls_unique_on_tls_1_3() {
     let fleet = Fleet::new();
     let (token, _) = fleet.log_in("alice", PHONE, UNIQ, &tls12());

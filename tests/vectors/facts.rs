@@ -28,13 +28,14 @@ pub(crate) struct Exports {
     /// Of a full login: the context that is expected, and the value.
     pub(crate) seed: Option<(Vec<u8>, Vec<u8>)>,
     pub(crate) binding: Vec<u8>,
+    pub(crate) early: Vec<u8>,
     pub(crate) lineage: Vec<u8>,
     pub(crate) renew: Vec<u8>,
 }
 
 impl Default for Exports {
     fn default() -> Self {
-        Self { seed: None, binding: vec![1; 32], lineage: vec![2; 32], renew: vec![3; 32] }
+        Self { seed: None, binding: vec![1; 32], early: vec![4; 32], lineage: vec![2; 32], renew: vec![3; 32] }
     }
 }
 
@@ -48,6 +49,7 @@ impl Exports {
                 },
                 _ if !context.is_empty() => panic!("this label has no context"),
                 b"EXPORTER-Channel-Binding" => self.binding.clone(),
+                b"EXPORTER-SASL-IKY-Early" => self.early.clone(),
                 b"EXPORTER-SASL-IKY-Lineage" => self.lineage.clone(),
                 b"EXPORTER-SASL-IKY-Renew" => self.renew.clone(),
                 other => panic!("no such label: {}", String::from_utf8_lossy(other)),
@@ -300,6 +302,10 @@ pub(crate) fn channel(channel: &Value, assumed: &ServerName) -> ChannelFacts {
     if truth(&channel["early_data"]) {
         facts = facts.in_early_data();
     }
+    if let Some(binding) = channel.get("early_exporter") {
+        let early = Exports { early: octets(binding), ..Exports::default() };
+        facts = facts.early_exporter(&early.exporter()).expect("an exporter");
+    }
     facts = match channel.get("sni").filter(|sni| !sni.is_null()) {
         Some(sni) => facts.server_name(name(sni)),
         None => facts.assumed_server_name(assumed.clone()),
@@ -340,7 +346,8 @@ pub(crate) fn server(server: &Value) -> Server {
     }
     let required = server.get("lineage_required").is_some_and(truth);
     policy.lineage = if required { LineageRule::Always } else { LineageRule::Never };
-    made.pins(pins).policy(policy)
+    let made = made.pins(pins).policy(policy);
+    if server.get("early_data").is_some_and(truth) { made.early_data() } else { made }
 }
 
 pub(crate) fn id(value: &Value) -> AssertionId {
