@@ -57,13 +57,20 @@ fn exporters() -> File {
     }
     file.group("not-tls-exporter", "Values that somebody might take for the tls-exporter binding of a connection.");
     let early = unhex(text(&traces[1], "early_exporter_master_secret"));
-    let cases: [(&Value, Vec<u8>, &str, &[u8], &str); 10] = [
+    let cases: [(&Value, Vec<u8>, &str, &[u8], &str); 11] = [
         (
             &traces[1],
             early.clone(),
             BINDING,
             b"",
             "the early exporter of 0-RTT data: it is the same in a replay (RFC 9266 section 2)",
+        ),
+        (
+            &traces[1],
+            early.clone(),
+            "EXPORTER-SASL-IKY-Early",
+            b"",
+            "what EXPR binds to in early data: it says nothing of the connection behind it",
         ),
         (
             &traces[1],

@@ -178,7 +178,7 @@ impl ClientAssertion {
         self
     }
 
-    /// The next counter for a mechanism that needs one. Store the assertion before the message is sent: a counter that is
+    /// The next counter, for a mechanism that needs one and for early data. Store the assertion before the message is sent: a counter that is
     /// used twice is refused as a replay.
     pub fn next_counter(&mut self) -> u64 {
         self.counter = self.counter.saturating_add(1);

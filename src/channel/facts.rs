@@ -211,7 +211,8 @@ impl ChannelFacts {
     }
 
     /// The early exporter (RFC 8446 section 7.5), read once, now: `exporter` is that of the early exporter secret, which some TLS
-    /// stacks have (`SSL_export_keying_material_early`). It binds what is sent as early data, and nothing else.
+    /// stacks have (`SSL_export_keying_material_early`); an [`ExporterSecret`](super::ExporterSecret) of that secret is one. It binds
+    /// what is sent as early data, and nothing else.
     ///
     /// # Errors
     /// [`ExporterUnavailable`] as the exporter says.
