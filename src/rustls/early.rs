@@ -15,6 +15,25 @@ impl ClientWatch {
     /// `None` where it can't: the configuration ([`enable_early_data`](::rustls::ClientConfig::enable_early_data)) or the session's ticket
     /// does not allow it, or there is no session, or the server has answered. rustls 0.23 has no early exporter, so only a mechanism
     /// without binding is fit for it.
+    ///
+    /// ```no_run
+    /// # use fast_reauth::{Timestamp, rustls::ClientWatch, store::client::{Account, Accounts}};
+    /// # type Result<T> = core::result::Result<T, Box<dyn std::error::Error>>;
+    /// # fn flight(_: &[u8]) -> Vec<u8> { Vec::new() }
+    /// # fn log_in(mut tls: rustls::ClientConnection, watch: &ClientWatch, accounts: &Accounts, account: &Account, now: Timestamp) -> Result<()> {
+    /// let Some((facts, before)) = watch.early(&mut tls) else { return Ok(()) };
+    /// let mut connection = accounts.connect(account, facts).resumes(Some(before));
+    /// let Some(early) = connection.plan_early(now) else { return Ok(()) };
+    /// // … store the account's assertions, as its counter went on, and then
+    /// watch.send_early(&mut tls, &flight(early.message()));
+    /// // … and once the handshake is finished:
+    /// let (facts, taken) = (watch.facts(&tls)?, tls.is_early_data_accepted());
+    /// let attempt = connection.handshake_finished(facts, early, taken);
+    /// // … unless it was taken, send the flight of this attempt; settle it when the server has answered.
+    /// # drop(attempt);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn early(&self, connection: &mut ClientConnection) -> Option<(ChannelFacts, Predecessor)> {
         if connection.handshake_kind().is_some() || connection.early_data().is_none() {
             return None;
