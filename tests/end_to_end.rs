@@ -5,44 +5,26 @@ mod rustls_support;
 
 use std::sync::Arc;
 
-use fast_reauth::Timestamp;
-use fast_reauth::assertion::{BindingType, DeviceId, FullLogin, LineageRule, Pin, Policy, Service};
-use fast_reauth::channel::{ServerName, Tickets, TlsVersion};
-use fast_reauth::mechanism::{Connection, Login, NextStep, Outcome, Server};
-use fast_reauth::rustls::exporter;
-use fast_reauth::store::client::{Accounts, Plan, Settled};
+use fast_reauth::assertion::{LineageRule, Pin, Policy};
+use fast_reauth::channel::{Tickets, TlsVersion};
+use fast_reauth::mechanism::{Connection, NextStep, Outcome};
 use fast_reauth::store::{MemoryStore, Store};
+use rustls_support::login::{Came, Logins, NOW};
 use rustls_support::*;
-
-const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
-const FULL: [&str; 1] = ["SCRAM-SHA-256-PLUS"];
 
 /// A service on a TLS bench, and a client.
 struct World {
     bench: Bench,
     identity: Identity,
     mode: Mode,
-    service: Server,
-    store: MemoryStore,
-    accounts: Accounts,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Came {
-    In(&'static str),
-    Fully,
-    ToNothing(Outcome, NextStep),
+    logins: Logins,
 }
 
 impl World {
     fn new(mode: Mode, policy: Policy, pins: &[Pin]) -> Self {
         let identity = identity(&rcgen::PKCS_ECDSA_P256_SHA256);
-        let names = [ServerName::parse(NAME).unwrap()];
-        let service =
-            Server::new(Service::IMAP, names, FULL).unwrap().pins(pins.iter().copied()).policy(policy.clone());
         let bench = Bench::of(mode.server(&identity), mode.client(&identity));
-        let (store, accounts) = (MemoryStore::default(), Accounts::new(policy));
-        Self { bench, identity, mode, service, store, accounts }
+        Self { bench, identity, mode, logins: Logins::new(policy, pins) }
     }
 
     /// The server starts again: its TLS sessions and ticket keys are gone, the certificate and the store are not.
@@ -67,54 +49,8 @@ impl World {
     }
 
     fn log_in_on(&self, link: &mut Link, name: &str, without: &str) -> Came {
-        let mut server = Connection::new(&self.service, link.facts());
-        let lineage = server.lookup().and_then(|lookup| self.store.lookup(&lookup, NOW).unwrap().lineage);
-        server = server.resumes(lineage);
-        let offered = server.mechanisms(NOW).into_iter().filter(|name| *name != without);
-        let mut client = self.accounts.connect(&account(name), link.client_facts());
-        client = client.resumes(link.client_watch.predecessor(&link.client)).offered(offered);
-        let came = match client.plan(NOW) {
-            Plan::Known(attempt) => {
-                let mechanism = attempt.mechanism();
-                let received = match Pin::from_name(mechanism) {
-                    Some(pin) => server.iky(pin, attempt.message()),
-                    None => server.external(attempt.message()),
-                };
-                let verdict = received.run(&self.store, NOW);
-                match client.settle(attempt, verdict.outcome, verdict.message.as_deref(), NOW) {
-                    Settled::Failed(next) => Came::ToNothing(verdict.outcome, next),
-                    Settled::LoggedIn => {
-                        let known = verdict.recognised.expect("both ends agree");
-                        assert_eq!(known.identity(), name);
-                        if let Some(link) = server.recognised(&known, NOW) {
-                            self.store.commit(&link, NOW).unwrap();
-                        }
-                        Came::In(mechanism)
-                    }
-                }
-            }
-            Plan::FullLogin => {
-                let full = FullLogin::new(FULL[0], name).unwrap().bound_by(BindingType::Exporter);
-                let login = Login { full: &full, identity: name, device: device(), now: NOW };
-                let commit = server.logged_in(login, &exporter(&link.server)).commit;
-                self.store.commit(&commit, NOW).unwrap();
-                client.logged_in(&full, &exporter(&link.client), &[], NOW).unwrap();
-                Came::Fully
-            }
-            Plan::FullHandshake | Plan::Abandon => panic!("nothing was tried yet"),
-        };
-        if matches!(came, Came::ToNothing(..)) {
-            link.client_watch.forget();
-        } else {
-            link.authenticated(client.family());
-        }
-        came
+        self.logins.log_in_on(link, name, without)
     }
-}
-
-fn device() -> DeviceId {
-    let handle = handle();
-    DeviceId::new(handle.as_octets()[8..].try_into().unwrap())
 }
 
 fn trusting_ticket_keys() -> Policy {
@@ -149,7 +85,7 @@ fn tls12_with_stateless_tickets_is_recognised_and_refused() {
     let mut link = world.connect("alice", true);
     assert!(link.watch.recognised(&link.server).is_some());
     assert_eq!(world.log_in_on(&mut link, "alice", ""), Came::Fully);
-    assert_eq!(world.store.len().0, 0, "no assertion comes of it either");
+    assert_eq!(world.logins.store.len().0, 0, "no assertion comes of it either");
 }
 
 /// With stateless tickets, EXTERNAL is the operator's choice; IKY needs no trust in the ticket key.
@@ -170,7 +106,7 @@ fn tls12_without_extended_master_secret_is_refused() {
     for _ in 0..3 {
         assert_eq!(world.log_in("alice", true, ""), Came::Fully);
     }
-    assert_eq!(world.store.len().0, 0);
+    assert_eq!(world.logins.store.len().0, 0);
 }
 
 #[test]
@@ -183,7 +119,7 @@ fn a_proof_that_is_not_bound_needs_the_session() {
         let refused = Came::ToNothing(Outcome::FullAuthenticationDue, NextStep::FullLogin);
         assert_eq!(world.log_in("alice", false, ""), refused);
         assert_eq!(world.log_in("alice", true, "EXTERNAL"), refused, "its sessions were dropped after that");
-        world.accounts.forget(&account("alice"));
+        world.logins.accounts.forget(&account("alice"));
         assert_eq!(world.log_in("alice", false, ""), Came::Fully);
 
         let mut policy = Policy::default();
@@ -214,16 +150,16 @@ fn a_restart_that_loses_the_records_costs_a_full_login() {
         let mut world = World::new(mode, Policy::default(), &EXPR);
         // After a full handshake: Stale, then a full login on the same connection.
         assert_eq!(world.log_in("alice", true, ""), Came::Fully);
-        world.store = MemoryStore::default();
+        world.logins.store = MemoryStore::default();
         let mut link = world.connect("alice", false);
         let stale = |next| Came::ToNothing(Outcome::Stale, next);
         assert_eq!(world.log_in_on(&mut link, "alice", ""), stale(NextStep::FullLogin));
-        world.accounts.forget(&account("alice"));
+        world.logins.accounts.forget(&account("alice"));
         assert_eq!(world.log_in_on(&mut link, "alice", ""), Came::Fully);
 
         // On a resumed session: Stale, and a full handshake before any password.
         assert_eq!(world.log_in("alice", false, ""), Came::In("IKY-SHA-256-EXPR"));
-        world.store = MemoryStore::default();
+        world.logins.store = MemoryStore::default();
         let mut link = world.connect("alice", true);
         assert!(link.is_resumed());
         assert_eq!(world.log_in_on(&mut link, "alice", ""), stale(NextStep::FullHandshake));
@@ -269,8 +205,8 @@ fn mechanisms_in_a_half_rtt_greeting() {
         assert!(link.watch.facts_at_greeting(&link.server).is_err(), "before the ClientHello");
         transfer(&mut link.client, &mut link.server);
         assert!(link.watch.facts(&mut link.server).is_err(), "before the client's Finished");
-        let mut server = Connection::new(&world.service, link.watch.facts_at_greeting(&link.server).unwrap());
-        let lineage = server.lookup().and_then(|lookup| world.store.lookup(&lookup, NOW).unwrap().lineage);
+        let mut server = Connection::new(&world.logins.service, link.watch.facts_at_greeting(&link.server).unwrap());
+        let lineage = server.lookup().and_then(|lookup| world.logins.store.lookup(&lookup, NOW).unwrap().lineage);
         server = server.resumes(lineage);
         let listed = server.mechanisms(NOW);
         assert_eq!(listed.contains(&"EXTERNAL"), external);
@@ -279,7 +215,7 @@ fn mechanisms_in_a_half_rtt_greeting() {
         server.update_facts(link.facts());
         assert_eq!(server.mechanisms(NOW), listed);
         if external {
-            assert_eq!(server.external(b"alice").run(&world.store, NOW).outcome, Outcome::Accepted);
+            assert_eq!(server.external(b"alice").run(&world.logins.store, NOW).outcome, Outcome::Accepted);
         }
     }
 }

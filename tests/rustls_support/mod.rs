@@ -1,14 +1,16 @@
 //! Both ends of a TLS connection in memory, with a client that keeps its sessions by account.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+pub mod login;
+
 use std::num::NonZeroUsize;
 use std::ops::DerefMut;
 use std::sync::Arc;
 
 use fast_reauth::assertion::{AssertionId, Scope, Service};
-use fast_reauth::channel::{ChannelFacts, Handle, ServerName, Tickets, TlsVersion};
-use fast_reauth::rustls::{ClientWatch, Recognition, Sessions, Watch};
-use fast_reauth::store::client::Account;
+use fast_reauth::channel::{ChannelFacts, Exporter, Handle, ServerName, Tickets, TlsVersion};
+use fast_reauth::rustls::{ClientWatch, Recognition, Sessions, Watch, exporter};
+use fast_reauth::store::client::{Account, Predecessor};
 use rustls::client::Resumption;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
@@ -192,6 +194,36 @@ impl Link {
     /// The lineage of the predecessor, as the client has it.
     pub fn resumed_lineage(&self) -> Option<fast_reauth::channel::Lineage> {
         self.client_watch.predecessor(&self.client).map(|predecessor| predecessor.lineage)
+    }
+}
+
+impl login::Ends for Link {
+    fn server_facts(&mut self) -> ChannelFacts {
+        self.facts()
+    }
+
+    fn client_facts(&self) -> ChannelFacts {
+        Self::client_facts(self)
+    }
+
+    fn predecessor(&self) -> Option<Predecessor> {
+        self.client_watch.predecessor(&self.client)
+    }
+
+    fn server_exporter(&self) -> Box<dyn Exporter + '_> {
+        Box::new(exporter(&self.server))
+    }
+
+    fn client_exporter(&self) -> Box<dyn Exporter + '_> {
+        Box::new(exporter(&self.client))
+    }
+
+    fn authenticated(&mut self, family: Option<AssertionId>) {
+        Self::authenticated(self, family);
+    }
+
+    fn recognition_failed(&self) {
+        self.client_watch.forget();
     }
 }
 
