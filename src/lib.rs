@@ -37,12 +37,16 @@
 //! ```
 #![forbid(unsafe_code)]
 
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+mod adapter;
 pub mod assertion;
 pub mod channel;
 mod crypto;
 #[cfg(feature = "dovecot-auth")]
 pub mod dovecot_auth;
 pub mod mechanism;
+#[cfg(feature = "openssl")]
+pub mod openssl;
 pub mod profile;
 #[cfg(feature = "proxy")]
 pub mod proxy;

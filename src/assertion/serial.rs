@@ -37,7 +37,7 @@ pub(super) const fn origin_octet(origin: Origin) -> u8 {
     }
 }
 
-pub(super) fn read_lp<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
+pub(crate) fn read_lp<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (len, rest) = input.split_first_chunk::<4>()?;
     let (value, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)?;
     *input = rest;

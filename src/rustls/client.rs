@@ -9,8 +9,9 @@ use ::rustls::client::{Resumption, Tls12Resumption};
 use ::rustls::pki_types;
 use ::rustls::{ClientConfig, ClientConnection, NamedGroup};
 
-use super::view::{Slot, View};
-use super::{FactsUnavailable, facts, is_resumed, lock};
+use super::view::{Accounts, View};
+use super::{FactsUnavailable, facts, is_resumed};
+use crate::adapter::lock;
 use crate::assertion::AssertionId;
 use crate::channel::{ChannelFacts, EndPoint, ServerName, Tickets};
 use crate::store::client::{Account, Predecessor};
@@ -32,7 +33,7 @@ impl Sessions {
     /// No sessions yet, and never those of more than this many accounts.
     pub fn new(accounts: NonZeroUsize) -> Self {
         Self {
-            accounts: Arc::new(Mutex::new(Accounts { slots: HashMap::new(), capacity: accounts, uses: 0 })),
+            accounts: Arc::new(Mutex::new(Accounts::new(accounts))),
             hints: Arc::new(Mutex::new(Hints { groups: HashMap::new(), capacity: accounts })),
             tls12: Tls12Resumption::SessionIdOrTickets,
         }
@@ -70,9 +71,7 @@ impl Sessions {
     /// Drops the account's sessions, also those that its present connections may still get: the next connection makes a full
     /// handshake.
     pub fn forget(&self, account: &Account) {
-        if let Some((slot, _)) = lock(&self.accounts).slots.remove(account) {
-            lock(&slot).close();
-        }
+        lock(&self.accounts).forget(account);
     }
 
     fn view(&self, base: &ClientConfig, account: &Account, resume: bool) -> (Arc<ClientConfig>, ClientWatch) {
@@ -93,7 +92,7 @@ impl Sessions {
 
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sessions").field("accounts", &lock(&self.accounts).slots.len()).finish_non_exhaustive()
+        f.debug_struct("Sessions").field("accounts", &lock(&self.accounts).len()).finish_non_exhaustive()
     }
 }
 
@@ -114,8 +113,7 @@ impl ClientWatch {
 
     /// The connection whose session is offered to the server, resumed or not.
     pub(super) fn offered(&self) -> Option<Predecessor> {
-        let offered = self.view.noted(|noted| noted.offered.clone().filter(|_| !noted.reused));
-        offered.map(|predecessor| Predecessor::clone(&predecessor))
+        self.view.noted(|noted| noted.sessions.offered().filter(|_| !noted.reused).cloned())
     }
 
     /// What the client knows of the connection, once the handshake is finished; whatever it sends from then on is no early data.
@@ -163,44 +161,14 @@ impl ClientWatch {
     /// A recognition failed: drops the account's sessions, as [`Sessions::forget`], unless that was done since this connection
     /// was made.
     pub fn forget(&self) {
-        let mut accounts = lock(&self.accounts);
-        if accounts.slots.get(&self.account).is_some_and(|(slot, _)| Arc::ptr_eq(slot, self.view.slot())) {
-            accounts.slots.remove(&self.account);
-        }
-        lock(self.view.slot()).close();
+        let slot = self.view.noted(|noted| Arc::clone(noted.sessions.slot()));
+        lock(&self.accounts).forget_slot(&self.account, &slot);
     }
 }
 
 impl fmt::Debug for ClientWatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientWatch").field("account", &self.account).finish_non_exhaustive()
-    }
-}
-
-/// The accounts, each with the number of its last use.
-struct Accounts {
-    slots: HashMap<Account, (Arc<Mutex<Slot>>, u64)>,
-    capacity: NonZeroUsize,
-    uses: u64,
-}
-
-impl Accounts {
-    fn slot(&mut self, account: &Account) -> Arc<Mutex<Slot>> {
-        self.uses += 1;
-        if let Some((slot, last_use)) = self.slots.get_mut(account) {
-            *last_use = self.uses;
-            return Arc::clone(slot);
-        }
-        if self.slots.len() >= self.capacity.get() {
-            let oldest =
-                self.slots.iter().min_by_key(|(_, (_, last_use))| *last_use).map(|(account, _)| account.clone());
-            if let Some((slot, _)) = oldest.and_then(|account| self.slots.remove(&account)) {
-                lock(&slot).close();
-            }
-        }
-        let slot = Arc::<Mutex<Slot>>::default();
-        self.slots.insert(account.clone(), (Arc::clone(&slot), self.uses));
-        slot
     }
 }
 

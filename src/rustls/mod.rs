@@ -40,7 +40,6 @@ mod view;
 mod wrapped;
 
 use core::ops::Deref;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ::rustls::{CommonState, ConnectionCommon, HandshakeKind, ProtocolVersion};
 
@@ -109,9 +108,4 @@ fn facts_so_far(connection: &CommonState, require_ems: bool) -> Result<ChannelFa
 /// Whether TLS really resumed. A ticket that was offered, or even decrypted, may still have been refused.
 fn is_resumed(connection: &CommonState) -> bool {
     connection.handshake_kind() == Some(HandshakeKind::Resumed)
-}
-
-/// Locks; what a panicking holder left behind is whole, as nothing here is changed in two steps.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

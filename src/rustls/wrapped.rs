@@ -8,7 +8,7 @@ use ::rustls::sign::CertifiedKey;
 use ::rustls::{KeyLog, ServerConfig};
 
 use super::label::{Fingerprint, Label};
-use super::lock;
+use crate::adapter::lock;
 use crate::channel::{EndPoint, Handle, Tickets};
 use crate::crypto::{Absorb, Hash, hash};
 

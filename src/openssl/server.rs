@@ -1,0 +1,167 @@
+//! The server: knows which connection a client resumes.
+
+use core::fmt;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use ::openssl::error::ErrorStack;
+use ::openssl::ex_data::Index;
+use ::openssl::ssl::{Ssl, SslAcceptorBuilder, SslContext, SslOptions, SslRef, SslSessionCacheMode, SslVersion};
+
+use super::{FactsUnavailable, end_point, facts, name_sent};
+use crate::adapter::lock;
+use crate::channel::{ChannelFacts, EndPoint, Handle, ServerName, Tickets};
+
+/// A server context whose sessions lead from each connection to its successors.
+///
+/// For TLS 1.3 and 1.2. A clone is another handle to the same context and the same sessions.
+///
+/// *The cache is the context's own*: [`set_session_cache_size`](::openssl::ssl::SslContextBuilder::set_session_cache_size) bounds it,
+/// and what is kept here with it, to 20,480 sessions unless told otherwise; a TLS 1.3 handshake takes two.
+///
+/// *End every connection with* [`shutdown`](::openssl::ssl::SslStream::shutdown), also where the client is gone and writing fails.
+/// OpenSSL takes a connection that is freed without `close_notify`, sent or received, for one that failed, and drops its
+/// newest session: of TLS 1.3 the ticket that a client offers first, of TLS 1.2 the only one there is.
+///
+/// *Certificates by name* are set on the connection, not by another context: `SslRef::set_ssl_context` takes away what
+/// recognises a TLS 1.3 session, and everyone is a stranger.
+#[derive(Clone)]
+pub struct Recognition {
+    context: SslContext,
+    index: Index<Ssl, Arc<Noted>>,
+    labels: Arc<Labels>,
+}
+
+/// Where each session comes from that the context's cache has, by session id.
+type Labels = Mutex<HashMap<Box<[u8]>, Arc<Label>>>;
+
+struct Label {
+    handle: Handle,
+    /// That of the certificate that the client holds with the session; `None` where it is not certain which.
+    end_point: Option<EndPoint>,
+    name: Option<ServerName>,
+}
+
+/// What is noted of one connection, on its own [`Ssl`].
+struct Noted {
+    handle: Handle,
+    resumes: OnceLock<Option<Arc<Label>>>,
+}
+
+impl Recognition {
+    /// Builds the context, once for all connections.
+    ///
+    /// It sets stateful sessions, a cache for them, and the callbacks for new and removed sessions and for the key log (whose
+    /// secrets are not looked at); it takes early data and renegotiation away. A context that asks for client certificates
+    /// needs a `set_session_id_context` to resume at all.
+    ///
+    /// # Errors
+    /// OpenSSL's own.
+    pub fn new(mut acceptor: SslAcceptorBuilder) -> Result<Self, ErrorStack> {
+        let index = Ssl::new_ex_index()?;
+        let labels = Arc::<Labels>::default();
+        acceptor.set_options(SslOptions::NO_TICKET | SslOptions::NO_RENEGOTIATION);
+        acceptor.set_session_cache_mode(SslSessionCacheMode::SERVER);
+        acceptor.set_max_early_data(0)?;
+        acceptor.set_new_session_callback({
+            let labels = Arc::clone(&labels);
+            move |ssl, session| {
+                if let Some(label) = label(ssl, index) {
+                    lock(&labels).insert(session.id().into(), Arc::new(label));
+                }
+            }
+        });
+        // Called under a lock of the context. That is no deadlock: nobody calls OpenSSL with the labels locked.
+        acceptor.set_remove_session_callback({
+            let labels = Arc::clone(&labels);
+            move |_, session| drop(lock(&labels).remove(session.id()))
+        });
+        // The one callback of every handshake in both versions. By its end TLS 1.3 has put a new session, with an id of its own,
+        // in the place of the one that was resumed.
+        acceptor.set_keylog_callback({
+            let labels = Arc::clone(&labels);
+            move |ssl, _| {
+                if let (Some(noted), Some(session)) = (ssl.ex_data(index), ssl.session()) {
+                    noted.resumes.get_or_init(|| lock(&labels).get(session.id()).cloned());
+                }
+            }
+        });
+        Ok(Self { context: acceptor.build().into_context(), index, labels })
+    }
+
+    /// A connection to come, for [`SslStream::new`](::openssl::ssl::SslStream::new) and `accept`. The handle is fresh: no other
+    /// connection has it.
+    ///
+    /// # Errors
+    /// OpenSSL's own.
+    pub fn connection(&self, handle: Handle) -> Result<Ssl, ErrorStack> {
+        let mut ssl = Ssl::new(&self.context)?;
+        ssl.set_ex_data(self.index, Arc::new(Noted { handle, resumes: OnceLock::new() }));
+        Ok(ssl)
+    }
+
+    /// The handle of the connection whose session this one resumes, as soon as the ClientHello is processed.
+    pub fn recognised(&self, ssl: &SslRef) -> Option<Handle> {
+        resumed(ssl, ssl.ex_data(self.index)?).map(|label| label.handle)
+    }
+
+    /// What the server knows of the connection, once the handshake is finished.
+    ///
+    /// *The end point* is that of the certificate that the server shows; on a resumed connection only if the client holds the
+    /// same one.
+    ///
+    /// # Errors
+    /// [`FactsUnavailable`], before the end of the handshake above all.
+    pub fn facts(&self, ssl: &SslRef) -> Result<ChannelFacts, FactsUnavailable> {
+        let noted = ssl.ex_data(self.index).ok_or(FactsUnavailable::Foreign)?;
+        let label = resumed(ssl, noted);
+        let mut facts = facts(ssl)?.tickets(Tickets::Stateful).handle(noted.handle);
+        if let Some(name) = name(ssl, label)? {
+            facts = facts.server_name(name);
+        }
+        if let Some(end_point) = client_holds(ssl, label) {
+            facts = facts.end_point(end_point);
+        }
+        Ok(match label {
+            Some(label) => facts.predecessor(label.handle),
+            None => facts,
+        })
+    }
+}
+
+/// The label of the session that the connection resumes.
+fn resumed<'a>(ssl: &SslRef, noted: &'a Noted) -> Option<&'a Label> {
+    noted.resumes.get()?.as_deref().filter(|_| ssl.session_reused())
+}
+
+/// The label for a new session of this connection.
+fn label(ssl: &SslRef, index: Index<Ssl, Arc<Noted>>) -> Option<Label> {
+    let noted = ssl.ex_data(index)?;
+    let resumed = resumed(ssl, noted);
+    let name = name(ssl, resumed).ok().flatten();
+    Some(Label { handle: noted.handle, end_point: client_holds(ssl, resumed), name })
+}
+
+/// The name that the client sent. A TLS 1.2 session is for one name (RFC 6066 section 3), and OpenSSL tells no other on a
+/// connection that resumes it.
+fn name(ssl: &SslRef, resumed: Option<&Label>) -> Result<Option<ServerName>, FactsUnavailable> {
+    match ssl.session_reused() && ssl.version2() == Some(SslVersion::TLS1_2) {
+        true => Ok(resumed.and_then(|label| label.name.clone())),
+        false => Ok(Some(name_sent(ssl)?)),
+    }
+}
+
+/// tls-server-end-point of the certificate that the server shows, where the client holds that one.
+fn client_holds(ssl: &SslRef, resumed: Option<&Label>) -> Option<EndPoint> {
+    let shown = end_point(ssl.certificate()?);
+    match ssl.session_reused() {
+        true => shown.filter(|shown| resumed.is_some_and(|label| label.end_point.as_ref() == Some(shown))),
+        false => shown,
+    }
+}
+
+impl fmt::Debug for Recognition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recognition").field("sessions", &lock(&self.labels).len()).finish_non_exhaustive()
+    }
+}
