@@ -57,6 +57,31 @@ example() { # name
   built=$(target_directory)/debug/examples/$1
 }
 
+# Runs tests with cargo, each of them a case.
+tests() { # seconds argument-of-cargo-test...
+  local line name result seen=0 seconds=$1 out=$work/$peer.out
+  shift
+  # Lines of several tests mix, but the one with a result is whole where more than one thread prints.
+  timeout --kill-after=2 "$seconds" cargo test --quiet "$@" -- \
+    --nocapture --test-threads 2 --format pretty >"$out" 2>&1 </dev/null
+  while IFS= read -r line; do
+    name=${line#test } result=${line##* ... }
+    name=${name%% ... *}
+    case $result in
+      ok) result=ok ;;
+      ignored*) result='not run' ;;
+      *) result=FAIL ;;
+    esac
+    ! grep -q '^not run: ' "$out" || result='not run'
+    report "${name//_/ }" "$result"
+    seen=$((seen + 1))
+  done < <(grep '^test .* \.\.\. ' "$out" | sort)
+  [ "$seen" -gt 0 ] || report 'the tests' 'not run'
+  if [ "$seen" = 0 ] || grep -q '^test .* \.\.\. FAILED' "$out"; then
+    tail -n 60 "$out" | sed 's/^/    /'
+  fi
+}
+
 target_directory() {
   cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/'
 }

@@ -1,0 +1,17 @@
+# The peer `openssl`: this library's adapters for OpenSSL and for rustls at the two ends of one connection; sourced by
+# interop/run.
+# shellcheck shell=bash disable=SC2154 # one script in several files
+
+package=interop/openssl/Cargo.toml
+
+# A package of its own, so that nothing else needs OpenSSL's headers.
+prepare() {
+  debian libssl-dev=3 pkg-config=1 || return 1
+  # With the versions of this crate's own lock file.
+  [ ! Cargo.lock -nt interop/openssl/Cargo.lock ] || cp Cargo.lock interop/openssl || return 1
+  cargo test --quiet --manifest-path "$package" --target-dir "$(target_directory)" --no-run
+}
+
+cases() {
+  tests 300 --manifest-path "$package" --target-dir "$(target_directory)" --tests
+}
