@@ -13,5 +13,16 @@ prepare() {
 }
 
 cases() {
+  local mechanisms
   tests 300 --manifest-path "$package" --target-dir "$(target_directory)" --tests
+  # Four visits, each a process of its own; the third has lost its TLS sessions.
+  timeout --kill-after=2 60 cargo run --quiet --manifest-path "$package" --target-dir "$(target_directory)" \
+    --example reconnect >"$work/reconnect.out" 2>&1 </dev/null
+  mechanisms=$(sed -n 's/^C: a1 AUTHENTICATE \([^ ]*\).*/\1/p' "$work/reconnect.out" | paste -sd ' ')
+  if [ "$mechanisms" = 'PLAIN EXTERNAL IKY-SHA-256-EXPR EXTERNAL' ]; then
+    report 'a client that is a new process at each visit' ok
+  else
+    report 'a client that is a new process at each visit' FAIL
+    sed 's/^/    /' "$work/reconnect.out"
+  fi
 }
