@@ -1,18 +1,21 @@
-//! The adapter for the `openssl` crate, plain or under tokio-openssl, over OpenSSL 3.0 or later.
+//! The adapter for the `openssl` crate, over OpenSSL 3.0 or later.
 //!
 //! A server builds its context once, as a [`Recognition`], and makes every connection from it; a client keeps its TLS sessions in
 //! [`Sessions`], by account. Both say after the handshake what is known of a connection, as [`ChannelFacts`].
 //!
 //! ```no_run
-//! # fn server(acceptor: openssl::ssl::SslAcceptorBuilder, random: [u8; 16]) -> Result<(), Box<dyn std::error::Error>> {
+//! # use openssl::ssl::SslAcceptorBuilder;
+//! # type Result = std::result::Result<(), Box<dyn std::error::Error>>;
+//! # fn server(acceptor: SslAcceptorBuilder, socket: std::net::TcpStream, random: [u8; 16]) -> Result {
 //! use fast_reauth::{channel::Handle, openssl::Recognition};
 //!
 //! let recognition = Recognition::new(acceptor)?;
-//! # let (socket, _) = std::os::unix::net::UnixStream::pair()?;
-//! // For every connection; the Ssl goes to SslStream::new, of openssl or of tokio-openssl.
+//! // For every connection:
 //! let mut stream = openssl::ssl::SslStream::new(recognition.connection(Handle::new(random))?, socket)?;
 //! stream.accept()?;
 //! let facts = recognition.facts(stream.ssl())?;
+//! // … and at its end, whatever became of the client:
+//! let _ = stream.shutdown();
 //! # Ok(())
 //! # }
 //! ```
