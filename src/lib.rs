@@ -44,6 +44,7 @@ pub mod channel;
 mod crypto;
 #[cfg(feature = "dovecot-auth")]
 pub mod dovecot_auth;
+mod held;
 pub mod mechanism;
 #[cfg(feature = "openssl")]
 pub mod openssl;

@@ -21,10 +21,10 @@ pub struct Connection<'s> {
     pub(super) predecessor: Option<Arc<LineageRecord>>,
     pub(super) manager: bool,
     pub(super) grant: Option<Renewal>,
-    seal: Mutex<Option<SealRandom>>,
-    successes: u32,
-    identity: Option<Arc<str>>,
-    shared: bool,
+    pub(super) seal: Mutex<Option<SealRandom>>,
+    pub(super) successes: u32,
+    pub(super) identity: Option<Arc<str>>,
+    pub(super) shared: bool,
 }
 
 /// What sealing takes of randomness.

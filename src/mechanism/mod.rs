@@ -8,11 +8,13 @@ pub mod ht;
 pub mod iky;
 
 mod connection;
+mod detached;
 mod exchange;
 mod outcome;
 mod server;
 
 pub use connection::{Connection, LoggedIn, Login};
+pub use detached::Detached;
 pub use exchange::{AwaitCommit, AwaitRecord, Received, Recognised, Step, Verdict};
 pub use outcome::{NextStep, Outcome};
 pub use server::{InvalidServer, Server, Sibling};

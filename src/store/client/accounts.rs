@@ -1,11 +1,12 @@
 //! The accounts that a client knows.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Connection;
 use crate::assertion::{AssertionId, ClientAssertion, ClientToken, HtMechanism, Pin, Policy, Scope};
 use crate::channel::{ChannelFacts, Lineage};
+use crate::held::Held;
 
 /// One account of this client: a service, a server name, and the name that it logs in under.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -79,7 +80,12 @@ impl Accounts {
 
     /// A connection to an account's server, of which these facts are known.
     pub fn connect<'a>(&'a self, account: &Account, facts: ChannelFacts) -> Connection<'a> {
-        Connection::new(self, account.clone(), facts)
+        Connection::new(Held::Borrowed(self), account.clone(), facts)
+    }
+
+    /// The same for a connection that has to live on its own, as in the callbacks of a SASL framework.
+    pub fn connect_shared(self: &Arc<Self>, account: &Account, facts: ChannelFacts) -> Connection<'static> {
+        Connection::new(Held::Shared(Arc::clone(self)), account.clone(), facts)
     }
 
     /// The assertions of an account: what to store before the application ends, or after each change.

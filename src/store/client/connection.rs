@@ -6,6 +6,7 @@ use super::accounts::{Account, Accounts, Known, Predecessor};
 use crate::assertion::{AssertionId, CannotDerive, ClientAssertion, ClientToken, FullLogin, Pin, Policy, Scope, Token};
 use crate::channel::{ChannelFacts, Exporter};
 use crate::crypto::Redacted;
+use crate::held::Held;
 use crate::mechanism::{NextStep, Outcome, external, ht, iky};
 use crate::store::MAX_PENDING_SUCCESSORS;
 use crate::time::Timestamp;
@@ -13,7 +14,7 @@ use crate::time::Timestamp;
 /// One connection to the server of an [`Account`].
 #[derive(Debug)]
 pub struct Connection<'a> {
-    pub(super) accounts: &'a Accounts,
+    pub(super) accounts: Held<'a, Accounts>,
     pub(super) account: Account,
     pub(super) facts: ChannelFacts,
     pub(super) predecessor: Option<Predecessor>,
@@ -125,7 +126,7 @@ impl Attempt {
 }
 
 impl<'a> Connection<'a> {
-    pub(super) fn new(accounts: &'a Accounts, account: Account, facts: ChannelFacts) -> Self {
+    pub(super) fn new(accounts: Held<'a, Accounts>, account: Account, facts: ChannelFacts) -> Self {
         Self {
             accounts,
             account,
