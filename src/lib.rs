@@ -44,6 +44,8 @@ pub mod channel;
 mod crypto;
 #[cfg(feature = "dovecot-auth")]
 pub mod dovecot_auth;
+#[cfg(any(feature = "rsasl", feature = "sasl"))]
+pub mod framework;
 mod held;
 pub mod mechanism;
 #[cfg(feature = "openssl")]
@@ -51,8 +53,12 @@ pub mod openssl;
 pub mod profile;
 #[cfg(feature = "proxy")]
 pub mod proxy;
+#[cfg(feature = "rsasl")]
+pub mod rsasl;
 #[cfg(feature = "rustls")]
 pub mod rustls;
+#[cfg(feature = "sasl")]
+pub mod sasl;
 pub mod store;
 mod time;
 

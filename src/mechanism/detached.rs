@@ -29,6 +29,14 @@ impl Detached {
         Connection { server, facts, predecessor, manager, grant, seal, successes, identity, shared }
     }
 
+    /// A connection on which nobody can be recognised.
+    #[cfg(any(feature = "rsasl", feature = "sasl"))]
+    pub(crate) fn nobody() -> Self {
+        let facts = ChannelFacts::tls12(false);
+        let seal = Mutex::new(None);
+        Self { facts, predecessor: None, manager: true, grant: None, seal, successes: 0, identity: None, shared: true }
+    }
+
     /// What is known of the channel.
     pub fn facts(&self) -> &ChannelFacts {
         &self.facts

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::Pairs;
-use super::message::{InitiatorMessage, Malformed, ResponderMessage, initiator_hash, responder_hash};
+use super::message::{InitiatorMessage, Malformed, ResponderMessage, failure, initiator_hash, responder_hash};
 use crate::assertion::{ClientToken, HtVersion};
 use crate::channel::{ChannelFacts, Unsuitable};
 use crate::crypto::{Redacted, Secret, constant_time_eq};
@@ -138,6 +138,16 @@ impl Client {
                 }
                 Ok(Known { pairs })
             }
+        }
+    }
+
+    /// What the responder message says by itself, before the protocol said how the login ended. Nothing of it is verified here, and
+    /// a failure of HT2 is anybody's word.
+    pub fn says(&self, responder: &[u8]) -> Outcome {
+        match ResponderMessage::parse(self.token.mechanism, responder) {
+            Ok(ResponderMessage::Failure) if responder == failure(Outcome::Malformed) => Outcome::Malformed,
+            Ok(ResponderMessage::Failure) => Outcome::Stale,
+            _ => Outcome::Accepted,
         }
     }
 

@@ -196,6 +196,15 @@ impl Client {
         }
     }
 
+    /// What the responder message says by itself, before the protocol said how the login ended. Nothing of it is verified here:
+    /// that is for [`finish`](Self::finish), with this for what the protocol said.
+    pub fn says(&self, responder: &[u8]) -> Outcome {
+        match ResponderMessage::parse(self.assertion.pin, responder) {
+            Ok(ResponderMessage::Failure { reason, .. }) => outcome_of(reason),
+            _ => Outcome::Accepted,
+        }
+    }
+
     /// The assertion in use.
     pub fn assertion(&self) -> &ClientAssertion {
         &self.assertion

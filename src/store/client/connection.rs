@@ -116,6 +116,16 @@ impl Attempt {
         matches!(self.state, State::Ht { .. })
     }
 
+    /// What the server's message says by itself: for a SASL framework, which hands it over before the protocol said how the login
+    /// ended. It is verified when it is settled with this as the outcome.
+    pub fn says(&self, responder: &[u8]) -> Outcome {
+        match &self.state {
+            State::External(_) => Outcome::Accepted,
+            State::Iky(client) => client.says(responder),
+            State::Ht { client, .. } => client.says(responder),
+        }
+    }
+
     /// `count` for XMPP's `<fast/>`: how often the token was used, where one message could be used twice.
     pub fn count(&self) -> Option<u64> {
         match self.state {
