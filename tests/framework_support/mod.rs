@@ -8,9 +8,7 @@ use fast_reauth::assertion::{DeviceId, HtMechanism, Pin, Scope, ServiceKeys, Tok
 use fast_reauth::framework::{Beside, Client, Server};
 use fast_reauth::mechanism::{self, Connection, Login};
 use fast_reauth::store::client::{Accounts, Predecessor};
-use fast_reauth::store::{
-    Commit, Committed, Device, Found, Lookup, MemoryStore, Revoke, Store, Unavailable,
-};
+use fast_reauth::store::{Commit, Committed, Device, Found, Lookup, MemoryStore, Revoke, Store, Unavailable};
 
 use crate::common::*;
 
