@@ -14,12 +14,13 @@ use fast_reauth::rsasl::{Bindings, COUNT, ClientCallback, Known, MECHANISMS, Ref
 use fast_reauth::store::client::Settled;
 use framework_support::*;
 use rsasl::callback::{Context, SessionCallback, SessionData};
+use rsasl::mechanisms::plain::PLAIN;
 use rsasl::mechanisms::scram::{SCRAM_SHA256, SCRAM_SHA256_PLUS};
 use rsasl::prelude::*;
 use rsasl::property::AuthId;
 use rsasl::validate::{NoValidation, Validate, ValidationError};
 
-static ALL: [Mechanism; 2 + COUNT] = with([SCRAM_SHA256_PLUS, SCRAM_SHA256]);
+static ALL: [Mechanism; 3 + COUNT] = with([SCRAM_SHA256_PLUS, SCRAM_SHA256, PLAIN]);
 
 /// The application's own callback.
 struct Application;
@@ -31,8 +32,7 @@ impl SessionCallback for Application {
 
     fn validate(&self, _: &SessionData, who: &Context<'_>, validate: &mut Validate<'_>) -> Result<(), ValidationError> {
         let name = who.get_ref::<AuthId>().ok_or(ValidationError::MissingRequiredProperty)?;
-        let known = who.get_ref::<Known>().ok_or(ValidationError::MissingRequiredProperty)?;
-        validate.finalize::<LoggedIn>((name.to_owned(), known.clone()));
+        validate.finalize::<LoggedIn>((name.to_owned(), who.get_ref::<Known>().cloned()));
         Ok(())
     }
 }
@@ -40,7 +40,7 @@ impl SessionCallback for Application {
 struct LoggedIn;
 
 impl Validation for LoggedIn {
-    type Value = (String, Recognised);
+    type Value = (String, Option<Recognised>);
 }
 
 type ClientSession = Session<NoValidation, Bindings>;
@@ -117,8 +117,8 @@ fn all_names_are_there_and_in_the_registry() {
     assert_eq!(MECHANISMS.len(), COUNT);
     assert!(there.iter().all(|name| name.len() <= 20));
     let registered: Vec<_> = ALL.iter().map(|mechanism| mechanism.mechanism.as_str()).collect();
-    assert_eq!(registered[..2], ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"]);
-    assert!(registered[2..].iter().copied().eq(MECHANISMS.iter().map(|mechanism| mechanism.mechanism.as_str())));
+    assert_eq!(registered[..3], ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN"]);
+    assert!(registered[3..].iter().copied().eq(MECHANISMS.iter().map(|mechanism| mechanism.mechanism.as_str())));
 }
 
 #[test]
@@ -131,6 +131,7 @@ fn a_known_client_logs_in_by_every_mechanism() {
         let sent = if name == "EXTERNAL" { MessageSent::No } else { MessageSent::Yes };
         assert_eq!(state.unwrap(), State::Finished(sent), "{name}");
         let (login_name, known) = talk.responder.validation().unwrap();
+        let known = known.unwrap();
         assert_eq!((&*login_name, known.identity()), ("alice", "alice@example.com"), "{name}");
         assert_eq!(talk.server.verdict().unwrap().outcome, Outcome::Accepted, "{name}");
         if name != "EXTERNAL" {
@@ -332,6 +333,24 @@ fn a_token_needs_what_belongs_beside_it() {
     let mut again = serve(&talk.server, &bed.tls, bed.name);
     assert!(again.step(Some(&message), &mut Vec::new()).is_err());
     assert_eq!(talk.server.verdict().unwrap().outcome, Outcome::Malformed);
+}
+
+#[test]
+fn what_was_tried_before_a_full_login_is_over() {
+    for name in all_names() {
+        let bed = Bed::known(name);
+        // Recognised, but never told so: then somebody else logs in.
+        let mut talk = Talk::start(&bed);
+        let message = talk.message();
+        assert!(talk.answer(&message).0.is_ok() && talk.server.verdict().is_some());
+        let mut plain = serve(&talk.server, &bed.tls, "PLAIN");
+        assert_eq!(plain.step(Some(b"\0bob\0secret"), &mut Vec::new()).unwrap(), State::Finished(MessageSent::No));
+        assert_eq!(plain.validation(), Some(("bob".to_owned(), None)));
+        assert!(talk.server.verdict().is_none(), "{name}: a full login is to be remembered");
+        talk.server.completed().unwrap();
+        let third = bed.server_on(&Tls::resuming(&bed.tls));
+        assert!(third.mechanisms().iter().all(|name| name != "EXTERNAL"), "{name}: it stands for nobody");
+    }
 }
 
 #[test]

@@ -208,6 +208,17 @@ fn the_application_has_the_last_word() {
 }
 
 #[test]
+fn what_was_tried_before_a_full_login_is_over() {
+    for name in all_names() {
+        let mut talk = Talk::start(&Bed::known(name));
+        talk.responder.respond(&talk.initiator.initial()).unwrap();
+        assert!(talk.server.verdict().is_some());
+        assert!(ServerMechanism::new(talk.server.clone(), "SCRAM-SHA-256", Application::default()).is_none());
+        assert!(talk.server.verdict().is_none(), "{name}: a full login is to be remembered");
+    }
+}
+
+#[test]
 fn no_call_too_many_panics() {
     for name in all_names() {
         let bed = Bed::known(name);

@@ -9,6 +9,7 @@ mod wire;
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use fast_reauth::Timestamp;
@@ -62,11 +63,14 @@ pub fn run(framework: &Framework) -> Result<(), Fault> {
     visit(framework, &service, &romeo, "comes back after a restart", &["HT-SHA-256-EXPR"])?;
     service.revoke("juliet")?;
     juliet.restart()?;
-    visit(framework, &service, &juliet, "was revoked, and restarts", &["IKY-SHA-256-EXPR", SCRAM])
+    visit(framework, &service, &juliet, "was revoked, and restarts", &["IKY-SHA-256-EXPR", SCRAM])?;
+    juliet.restart()?;
+    visit(framework, &service, &juliet, "comes back after a restart", &["IKY-SHA-256-EXPR"])
 }
 
 /// One connection, with as many attempts as it takes.
 fn visit(framework: &Framework, service: &Service, who: &Visitor, how: &str, expected: &[&str]) -> Result<(), Fault> {
+    HOURS.fetch_add(1, Ordering::Relaxed);
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let tcp = TcpStream::connect(listener.local_addr()?)?;
     std::thread::scope(|scope| {
@@ -106,11 +110,13 @@ fn configurations() -> Result<(Arc<ServerConfig>, Arc<ClientConfig>), Fault> {
     Ok((Arc::new(server), Arc::new(client.with_root_certificates(roots).with_no_client_auth())))
 }
 
-/// The library reads no clock: the application does.
+/// The library reads no clock: the application does. Here an hour goes by before each connection.
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_secs(since.as_secs())
+    Timestamp::from_secs(since.as_secs() + 3600 * HOURS.load(Ordering::Relaxed))
 }
+
+static HOURS: AtomicU64 = AtomicU64::new(0);
 
 fn random<const N: usize>() -> Result<[u8; N], Fault> {
     let mut octets = [0; N];

@@ -95,7 +95,12 @@ impl Server {
         verdict
     }
 
-    /// What came of the last message: its outcome, who it was, the token to send. `None` after a full login.
+    /// A full login begins: what was tried before it on this connection is over. The adapters say so.
+    pub fn full_login_begins(&self) {
+        lock(&self.0.state).verdict = None;
+    }
+
+    /// What came of the message in this exchange: its outcome, who it was, the token to send. `None` in a full login.
     pub fn verdict(&self) -> Option<Verdict> {
         lock(&self.0.state).verdict.clone()
     }

@@ -125,6 +125,12 @@ impl<C> ServerCallback<C> {
     pub fn new(server: Server, full: C) -> Self {
         Self { server, full }
     }
+
+    fn look_at(&self, data: &SessionData) {
+        if !is_ours(data.mechanism()) {
+            self.server.full_login_begins();
+        }
+    }
 }
 
 impl<C: SessionCallback> SessionCallback for ServerCallback<C> {
@@ -134,6 +140,7 @@ impl<C: SessionCallback> SessionCallback for ServerCallback<C> {
         context: &Context<'_>,
         request: &mut Request<'_>,
     ) -> Result<(), SessionError> {
+        self.look_at(data);
         request.satisfy::<ServerEnd>(&self.server)?;
         self.full.callback(data, context, request)
     }
@@ -148,6 +155,7 @@ impl<C: SessionCallback> SessionCallback for ServerCallback<C> {
         who: &Context<'_>,
         validate: &mut Validate<'_>,
     ) -> Result<(), ValidationError> {
+        self.look_at(data);
         self.full.validate(data, who, validate)
     }
 }

@@ -144,6 +144,7 @@ impl<V: Validator<Known>> ServerMechanism<V> {
     /// on a recognised client.
     pub fn new(server: Server, mechanism: &str, validator: V) -> Option<Self> {
         let ours = Connection::recognises_by(mechanism) || HtMechanism::from_name(mechanism).is_some();
+        server.full_login_begins();
         ours.then(|| Self { server, mechanism: mechanism.into(), validator, state: Judged::NotYet })
     }
 }
