@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use common::*;
 use fast_reauth::assertion::HtMechanism;
-use fast_reauth::framework::{Client, Server, Way};
+use fast_reauth::framework::{Beside, Client, Server, Way};
 use fast_reauth::mechanism::{NextStep, Outcome, Recognised};
 use fast_reauth::rsasl::{Bindings, COUNT, ClientCallback, Known, MECHANISMS, Refused, ServerCallback, with};
 use fast_reauth::store::client::Settled;
@@ -113,7 +113,10 @@ fn all_names_are_there_and_in_the_registry() {
     wanted.sort_unstable();
     wanted.dedup();
     there.sort_unstable();
-    assert_eq!(there, wanted);
+    if cfg!(feature = "sha3") {
+        assert_eq!(there, wanted);
+    }
+    assert!(wanted.iter().all(|name| there.contains(name)));
     assert_eq!(MECHANISMS.len(), COUNT);
     assert!(there.iter().all(|name| name.len() <= 20));
     let registered: Vec<_> = ALL.iter().map(|mechanism| mechanism.mechanism.as_str()).collect();
@@ -350,6 +353,35 @@ fn what_was_tried_before_a_full_login_is_over() {
         talk.server.completed().unwrap();
         let third = bed.server_on(&Tls::resuming(&bed.tls));
         assert!(third.mechanisms().iter().all(|name| name != "EXTERNAL"), "{name}: it stands for nobody");
+    }
+}
+
+#[test]
+fn no_debug_output_shows_a_message() {
+    for name in all_names() {
+        let bed = Bed::known(name);
+        let mut talk = Talk::start(&bed);
+        let message = talk.message();
+        let (_, answer) = talk.answer(&message);
+        let random: [u8; 32] = fresh();
+        let beside = Beside { client: PHONE.to_owned(), random, count: None, invalidate: false, wants: None };
+        let client = ClientCallback::new(talk.client.clone(), Application);
+        let server = ServerCallback::new(talk.server.clone(), Application);
+        let shown =
+            format!("{client:?} {client:#?} {server:?} {server:#?} {beside:?} {beside:#?} {:?}", bed.tls.client());
+        // Names are no secret.
+        let proof = match name {
+            "EXTERNAL" => b"",
+            _ if name.starts_with("IKY") => &message[message.len() - 32..],
+            _ => &message["alice".len() + 2..],
+        };
+        for octets in [proof, &answer, &random, bed.tls.client().tls_exporter().unwrap_or_default()] {
+            for piece in octets.chunks_exact(8) {
+                let numbers = piece.iter().map(u8::to_string).collect::<Vec<_>>();
+                assert!(!shown.contains(&numbers.join(", ")), "{name}");
+                assert!(!shown.contains(&*String::from_utf8_lossy(piece)), "{name}");
+            }
+        }
     }
 }
 

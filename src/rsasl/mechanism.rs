@@ -20,145 +20,51 @@ use crate::mechanism::NextStep;
 const PRIORITY: usize = 1000;
 
 macro_rules! mechanisms {
-    ($($(#[$attribute:meta])* $name:ident = $text:literal;)*) => {
-        $(
-            #[doc = concat!("`", $text, "`.")]
-            $(#[$attribute])*
-            pub static $name: Mechanism = {
-                struct This;
-                impl Named for This {
-                    fn mech() -> &'static Mechanism {
-                        &$name
-                    }
+    ($($name:literal)*) => {
+        /// How many mechanisms [`MECHANISMS`] has.
+        pub const COUNT: usize = [$($name),*].len();
+
+        /// All mechanisms of this crate. Those with SHA-3 are there without the feature `sha3`, too, and recognise nobody then.
+        pub static MECHANISMS: [Mechanism; COUNT] = [$({
+            static THIS: Mechanism = Mechanism::build(
+                Mechname::const_new_unchecked($name.as_bytes()),
+                PRIORITY,
+                Some(|| Ok(Box::new(Initiator { mechanism: $name, state: Progress::Start }))),
+                Some(|_| Ok(Box::new(Responder { mechanism: $name, done: false }))),
+                Side::Client,
+                |_| Some(Matches::<This>::name()),
+                |_| true,
+            );
+            struct This;
+            impl Named for This {
+                fn mech() -> &'static Mechanism {
+                    &THIS
                 }
-                Mechanism::build(
-                    Mechname::const_new_unchecked($text.as_bytes()),
-                    PRIORITY,
-                    Some(|| Ok(Box::new(Initiator { mechanism: $text, state: Progress::Start }))),
-                    Some(|_| Ok(Box::new(Responder { mechanism: $text, done: false }))),
-                    Side::Client,
-                    |_| Some(Matches::<This>::name()),
-                    |_| true,
-                )
-            };
-        )*
-
-        /// All mechanisms of this crate, for a registry with few others.
-        pub static MECHANISMS: &[Mechanism] = &[$($(#[$attribute])* $name),*];
-
-        const NAMES: &[&str] = &[$($(#[$attribute])* $text),*];
+            }
+            THIS
+        }),*];
     };
 }
 
 mechanisms! {
-    EXTERNAL = "EXTERNAL";
-    IKY_ED25519_EXPR = "IKY-ED25519-EXPR";
-    IKY_SHA_512_EXPR = "IKY-SHA-512-EXPR";
-    IKY_SHA_384_EXPR = "IKY-SHA-384-EXPR";
-    IKY_SHA_256_EXPR = "IKY-SHA-256-EXPR";
-    IKY_SHA_512_ENDP = "IKY-SHA-512-ENDP";
-    IKY_SHA_384_ENDP = "IKY-SHA-384-ENDP";
-    IKY_SHA_256_ENDP = "IKY-SHA-256-ENDP";
-    IKY_SHA_512_NONE = "IKY-SHA-512-NONE";
-    IKY_SHA_384_NONE = "IKY-SHA-384-NONE";
-    IKY_SHA_256_NONE = "IKY-SHA-256-NONE";
-    HT2_SHA_256_EXPR = "HT2-SHA-256-EXPR";
-    HT2_SHA_384_EXPR = "HT2-SHA-384-EXPR";
-    HT2_SHA_512_EXPR = "HT2-SHA-512-EXPR";
-    HT_SHA_256_EXPR = "HT-SHA-256-EXPR";
-    HT_SHA_384_EXPR = "HT-SHA-384-EXPR";
-    HT_SHA_512_EXPR = "HT-SHA-512-EXPR";
-    HT2_SHA_256_UNIQ = "HT2-SHA-256-UNIQ";
-    HT2_SHA_384_UNIQ = "HT2-SHA-384-UNIQ";
-    HT2_SHA_512_UNIQ = "HT2-SHA-512-UNIQ";
-    HT_SHA_256_UNIQ = "HT-SHA-256-UNIQ";
-    HT_SHA_384_UNIQ = "HT-SHA-384-UNIQ";
-    HT_SHA_512_UNIQ = "HT-SHA-512-UNIQ";
-    HT2_SHA_256_ENDP = "HT2-SHA-256-ENDP";
-    HT2_SHA_384_ENDP = "HT2-SHA-384-ENDP";
-    HT2_SHA_512_ENDP = "HT2-SHA-512-ENDP";
-    HT_SHA_256_ENDP = "HT-SHA-256-ENDP";
-    HT_SHA_384_ENDP = "HT-SHA-384-ENDP";
-    HT_SHA_512_ENDP = "HT-SHA-512-ENDP";
-    HT2_SHA_256_NONE = "HT2-SHA-256-NONE";
-    HT2_SHA_384_NONE = "HT2-SHA-384-NONE";
-    HT2_SHA_512_NONE = "HT2-SHA-512-NONE";
-    HT_SHA_256_NONE = "HT-SHA-256-NONE";
-    HT_SHA_384_NONE = "HT-SHA-384-NONE";
-    HT_SHA_512_NONE = "HT-SHA-512-NONE";
-    #[cfg(feature = "sha3")]
-    HT2_SHA3_256_EXPR = "HT2-SHA3-256-EXPR";
-    #[cfg(feature = "sha3")]
-    HT2_SHA_3_256_EXPR = "HT2-SHA-3-256-EXPR";
-    #[cfg(feature = "sha3")]
-    HT2_SHA3_512_EXPR = "HT2-SHA3-512-EXPR";
-    #[cfg(feature = "sha3")]
-    HT2_SHA_3_512_EXPR = "HT2-SHA-3-512-EXPR";
-    #[cfg(feature = "sha3")]
-    HT_SHA3_256_EXPR = "HT-SHA3-256-EXPR";
-    #[cfg(feature = "sha3")]
-    HT_SHA_3_256_EXPR = "HT-SHA-3-256-EXPR";
-    #[cfg(feature = "sha3")]
-    HT_SHA3_512_EXPR = "HT-SHA3-512-EXPR";
-    #[cfg(feature = "sha3")]
-    HT_SHA_3_512_EXPR = "HT-SHA-3-512-EXPR";
-    #[cfg(feature = "sha3")]
-    HT2_SHA3_256_UNIQ = "HT2-SHA3-256-UNIQ";
-    #[cfg(feature = "sha3")]
-    HT2_SHA_3_256_UNIQ = "HT2-SHA-3-256-UNIQ";
-    #[cfg(feature = "sha3")]
-    HT2_SHA3_512_UNIQ = "HT2-SHA3-512-UNIQ";
-    #[cfg(feature = "sha3")]
-    HT2_SHA_3_512_UNIQ = "HT2-SHA-3-512-UNIQ";
-    #[cfg(feature = "sha3")]
-    HT_SHA3_256_UNIQ = "HT-SHA3-256-UNIQ";
-    #[cfg(feature = "sha3")]
-    HT_SHA_3_256_UNIQ = "HT-SHA-3-256-UNIQ";
-    #[cfg(feature = "sha3")]
-    HT_SHA3_512_UNIQ = "HT-SHA3-512-UNIQ";
-    #[cfg(feature = "sha3")]
-    HT_SHA_3_512_UNIQ = "HT-SHA-3-512-UNIQ";
-    #[cfg(feature = "sha3")]
-    HT2_SHA3_256_ENDP = "HT2-SHA3-256-ENDP";
-    #[cfg(feature = "sha3")]
-    HT2_SHA_3_256_ENDP = "HT2-SHA-3-256-ENDP";
-    #[cfg(feature = "sha3")]
-    HT2_SHA3_512_ENDP = "HT2-SHA3-512-ENDP";
-    #[cfg(feature = "sha3")]
-    HT2_SHA_3_512_ENDP = "HT2-SHA-3-512-ENDP";
-    #[cfg(feature = "sha3")]
-    HT_SHA3_256_ENDP = "HT-SHA3-256-ENDP";
-    #[cfg(feature = "sha3")]
-    HT_SHA_3_256_ENDP = "HT-SHA-3-256-ENDP";
-    #[cfg(feature = "sha3")]
-    HT_SHA3_512_ENDP = "HT-SHA3-512-ENDP";
-    #[cfg(feature = "sha3")]
-    HT_SHA_3_512_ENDP = "HT-SHA-3-512-ENDP";
-    #[cfg(feature = "sha3")]
-    HT2_SHA3_256_NONE = "HT2-SHA3-256-NONE";
-    #[cfg(feature = "sha3")]
-    HT2_SHA_3_256_NONE = "HT2-SHA-3-256-NONE";
-    #[cfg(feature = "sha3")]
-    HT2_SHA3_512_NONE = "HT2-SHA3-512-NONE";
-    #[cfg(feature = "sha3")]
-    HT2_SHA_3_512_NONE = "HT2-SHA-3-512-NONE";
-    #[cfg(feature = "sha3")]
-    HT_SHA3_256_NONE = "HT-SHA3-256-NONE";
-    #[cfg(feature = "sha3")]
-    HT_SHA_3_256_NONE = "HT-SHA-3-256-NONE";
-    #[cfg(feature = "sha3")]
-    HT_SHA3_512_NONE = "HT-SHA3-512-NONE";
-    #[cfg(feature = "sha3")]
-    HT_SHA_3_512_NONE = "HT-SHA-3-512-NONE";
+    "EXTERNAL" "IKY-ED25519-EXPR"
+    "IKY-SHA-512-EXPR" "IKY-SHA-384-EXPR" "IKY-SHA-256-EXPR"
+    "IKY-SHA-512-ENDP" "IKY-SHA-384-ENDP" "IKY-SHA-256-ENDP"
+    "IKY-SHA-512-NONE" "IKY-SHA-384-NONE" "IKY-SHA-256-NONE"
+    "HT2-SHA-256-EXPR" "HT2-SHA-384-EXPR" "HT2-SHA-512-EXPR" "HT2-SHA3-256-EXPR" "HT2-SHA3-512-EXPR" "HT2-SHA-3-256-EXPR" "HT2-SHA-3-512-EXPR"
+    "HT-SHA-256-EXPR" "HT-SHA-384-EXPR" "HT-SHA-512-EXPR" "HT-SHA3-256-EXPR" "HT-SHA3-512-EXPR" "HT-SHA-3-256-EXPR" "HT-SHA-3-512-EXPR"
+    "HT2-SHA-256-UNIQ" "HT2-SHA-384-UNIQ" "HT2-SHA-512-UNIQ" "HT2-SHA3-256-UNIQ" "HT2-SHA3-512-UNIQ" "HT2-SHA-3-256-UNIQ" "HT2-SHA-3-512-UNIQ"
+    "HT-SHA-256-UNIQ" "HT-SHA-384-UNIQ" "HT-SHA-512-UNIQ" "HT-SHA3-256-UNIQ" "HT-SHA3-512-UNIQ" "HT-SHA-3-256-UNIQ" "HT-SHA-3-512-UNIQ"
+    "HT2-SHA-256-ENDP" "HT2-SHA-384-ENDP" "HT2-SHA-512-ENDP" "HT2-SHA3-256-ENDP" "HT2-SHA3-512-ENDP" "HT2-SHA-3-256-ENDP" "HT2-SHA-3-512-ENDP"
+    "HT-SHA-256-ENDP" "HT-SHA-384-ENDP" "HT-SHA-512-ENDP" "HT-SHA3-256-ENDP" "HT-SHA3-512-ENDP" "HT-SHA-3-256-ENDP" "HT-SHA-3-512-ENDP"
+    "HT2-SHA-256-NONE" "HT2-SHA-384-NONE" "HT2-SHA-512-NONE" "HT2-SHA3-256-NONE" "HT2-SHA3-512-NONE" "HT2-SHA-3-256-NONE" "HT2-SHA-3-512-NONE"
+    "HT-SHA-256-NONE" "HT-SHA-384-NONE" "HT-SHA-512-NONE" "HT-SHA3-256-NONE" "HT-SHA3-512-NONE" "HT-SHA-3-256-NONE" "HT-SHA-3-512-NONE"
 }
-
-/// How many mechanisms [`MECHANISMS`] has.
-pub const COUNT: usize = NAMES.len();
 
 /// These mechanisms and those of this crate: `static ALL: [Mechanism; 1 + COUNT] = with([SCRAM_SHA256_PLUS]);`.
 pub const fn with<const FULL: usize, const ALL: usize>(full: [Mechanism; FULL]) -> [Mechanism; ALL] {
     const { assert!(ALL == FULL + COUNT, "the array has room for the given mechanisms and COUNT others") };
-    let mut all = [EXTERNAL; ALL];
+    let mut all = [MECHANISMS[0]; ALL];
     let mut at = 0;
     while at < ALL {
         all[at] = if at < FULL { full[at] } else { MECHANISMS[at - FULL] };
@@ -168,7 +74,7 @@ pub const fn with<const FULL: usize, const ALL: usize>(full: [Mechanism; FULL]) 
 }
 
 pub(super) fn is_ours(mechanism: &Mechanism) -> bool {
-    NAMES.contains(&mechanism.mechanism.as_str())
+    MECHANISMS.iter().any(|ours| ours.mechanism == mechanism.mechanism)
 }
 
 /// The client's end of an exchange.

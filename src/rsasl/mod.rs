@@ -27,7 +27,8 @@ use ::rsasl::prelude::{ChannelBindingCallback, Mechanism, SessionError};
 use ::rsasl::property::SizedProperty;
 use ::rsasl::validate::{Validate, ValidationError};
 
-pub use self::mechanism::*;
+use self::mechanism::is_ours;
+pub use self::mechanism::{COUNT, MECHANISMS, with};
 use crate::assertion::BindingType;
 use crate::channel::ChannelFacts;
 use crate::framework::{Client, Server, Way};
