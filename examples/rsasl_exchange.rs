@@ -6,19 +6,19 @@
 #[path = "exchange/mod.rs"]
 mod exchange;
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use exchange::{Fault, Framework, Guest, PASSWORD, Visit, decoded};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use exchange::{Fault, Framework, Guest, PASSWORD, Visit, encoded, message_of};
 use fast_reauth::assertion::BindingType;
 use fast_reauth::rsasl::{Bindings, COUNT, ClientCallback, ServerCallback, with};
 use fast_reauth::store::client::Settled;
-use ring::{digest, hmac, pbkdf2};
 use rsasl::callback::{Context, Request, SessionCallback, SessionData};
 use rsasl::mechanisms::scram::SCRAM_SHA256_PLUS;
-use rsasl::mechanisms::scram::properties::{Iterations, Salt, SaltedPassword, ScramStoredPassword};
+use rsasl::mechanisms::scram::properties::ScramStoredPassword;
 use rsasl::prelude::*;
-use rsasl::property::{AuthId, AuthzId};
+use rsasl::property::{AuthId, AuthzId, Password};
 use rsasl::validate::{Validate, ValidationError};
 
 /// This library's mechanisms beside rsasl's.
@@ -39,7 +39,7 @@ fn log_in(visit: &mut Visit) -> Result<(String, Settled), Fault> {
     let mut session = SASLClient::with_cb(config, Bindings(visit.facts.clone())).start_suggested(&offered)?;
 
     let mut message = Vec::new();
-    let mut state = session.step(None, &mut message);
+    let mut state = Ok(session.step(None, &mut message)?);
     let mechanism = session.get_mechname().to_string();
     visit.authenticate(&mechanism, &message)?;
     let completion = loop {
@@ -49,15 +49,15 @@ fn log_in(visit: &mut Visit) -> Result<(String, Settled), Fault> {
         }
         let mut answer = Vec::new();
         // Behind an error the empty answer lets the server complete. A server that is none is told nothing more.
-        state = session.step(Some(&decoded(words.get(1))?), &mut answer);
+        state = session.step(Some(&message_of(&words)?), &mut answer);
         match &state {
             Err(SessionError::MutualAuthenticationFailed) => return Err("this is not the server".into()),
             Err(error) => println!("       ({error})"),
             Ok(_) => {}
         }
-        visit.wire.send(&[&exchange::encoded(&answer)])?;
+        visit.wire.send(&[&encoded(&answer)])?;
     };
-    if matches!(state, Ok(State::Running)) && completion[0] == "OK" {
+    if completion[0] == "OK" && state?.is_running() {
         // As rsasl asks: the server says no more, and the mechanism may have expected it to.
         session.step(None, &mut Vec::new())?;
     }
@@ -67,9 +67,8 @@ fn log_in(visit: &mut Visit) -> Result<(String, Settled), Fault> {
 
 /// All logins of a connection, until one succeeds.
 fn serve(guest: &mut Guest) -> Result<(), Fault> {
-    let stored = StoredPassword::new();
     while let Some((mechanism, mut message)) = guest.attempt()? {
-        let config = config(ServerCallback::new(guest.server.clone(), stored.clone()))?;
+        let config = config(ServerCallback::new(guest.server.clone(), Users))?;
         let facts = guest.server.with(|connection| connection.facts().clone());
         let server = SASLServer::<Who, _>::with_cb(config, Bindings(facts));
         let mut session = server.start_suggested(Mechname::parse(mechanism.as_bytes())?)?;
@@ -96,13 +95,8 @@ fn serve(guest: &mut Guest) -> Result<(), Fault> {
 struct Login(&'static str);
 
 impl SessionCallback for Login {
-    fn callback(&self, _: &SessionData, context: &Context<'_>, request: &mut Request<'_>) -> Result<(), SessionError> {
-        request.satisfy::<AuthId>(self.0)?;
-        // Salted here, with ring, as rsasl's own code is slow when it is not optimised.
-        let rounds = context.get_ref::<Iterations>().copied().and_then(NonZeroU32::new);
-        if let (true, Some(salt), Some(rounds)) = (request.is::<SaltedPassword>(), context.get_ref::<Salt>(), rounds) {
-            request.satisfy::<SaltedPassword>(&salted(salt, rounds))?;
-        }
+    fn callback(&self, _: &SessionData, _: &Context<'_>, request: &mut Request<'_>) -> Result<(), SessionError> {
+        request.satisfy::<AuthId>(self.0)?.satisfy::<Password>(PASSWORD.as_bytes())?;
         Ok(())
     }
 
@@ -111,33 +105,19 @@ impl SessionCallback for Login {
     }
 }
 
-/// A server's own callback: what it keeps of the password (RFC 5803), and who may log in.
-#[derive(Clone)]
-struct StoredPassword {
-    stored_key: Vec<u8>,
-    server_key: Vec<u8>,
-}
+/// A server's own callback: what it keeps of the password, as RFC 5803 writes it, and who may log in.
+struct Users;
 
-const ROUNDS: NonZeroU32 = NonZeroU32::new(4096).unwrap();
-const SALT: &[u8] = b"an example's";
+const ROUNDS: u32 = 4096;
+const SALT: &str = "YSBwaW5jaCBvZiBzYWx0IQ==";
+const STORED_KEY: &str = "OdEZijrOQyj0yO6AB8417DuHO+MDbFtYY6FQJNedQSA=";
+const SERVER_KEY: &str = "22wn2+09nMo9Vs1f6l6IhvnFHUoDmCVCmNHB6Uq5eu8=";
 
-impl StoredPassword {
-    fn new() -> Self {
-        let salted = hmac::Key::new(hmac::HMAC_SHA256, &salted(SALT, ROUNDS));
-        let stored_key = digest::digest(&digest::SHA256, hmac::sign(&salted, b"Client Key").as_ref()).as_ref().to_vec();
-        Self { stored_key, server_key: hmac::sign(&salted, b"Server Key").as_ref().to_vec() }
-    }
-}
-
-fn salted(salt: &[u8], rounds: NonZeroU32) -> [u8; 32] {
-    let mut salted = [0; 32];
-    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, salt, PASSWORD.as_bytes(), &mut salted);
-    salted
-}
-
-impl SessionCallback for StoredPassword {
+impl SessionCallback for Users {
     fn callback(&self, _: &SessionData, _: &Context<'_>, request: &mut Request<'_>) -> Result<(), SessionError> {
-        let stored = ScramStoredPassword::new(ROUNDS.get(), SALT, &self.stored_key, &self.server_key);
+        let octets = |text: &str| STANDARD.decode(text).map_err(|error| SessionError::Boxed(error.into()));
+        let (salt, stored_key, server_key) = (octets(SALT)?, octets(STORED_KEY)?, octets(SERVER_KEY)?);
+        let stored = ScramStoredPassword::new(ROUNDS, &salt, &stored_key, &server_key);
         request.satisfy::<ScramStoredPassword<'_>>(&stored)?;
         Ok(())
     }

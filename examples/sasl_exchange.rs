@@ -6,7 +6,7 @@
 #[path = "exchange/mod.rs"]
 mod exchange;
 
-use exchange::{Fault, Framework, Guest, PASSWORD, Visit, decoded, encoded};
+use exchange::{Fault, Framework, Guest, PASSWORD, Visit, encoded, message_of};
 use fast_reauth::framework::Way;
 use fast_reauth::sasl::{ClientMechanism, Known, ServerMechanism, client_binding, server_binding};
 use fast_reauth::store::client::Settled;
@@ -44,12 +44,12 @@ fn log_in(visit: &mut Visit) -> Result<(String, Settled), Fault> {
         match words[0].as_str() {
             "+" => {
                 // Behind an error the empty answer lets the server complete.
-                let answer = mechanism.response(&decoded(words.get(1))?);
+                let answer = mechanism.response(&message_of(&words)?);
                 let answer = answer.inspect_err(|error| println!("       ({error})")).unwrap_or_default();
                 visit.wire.send(&[&encoded(&answer)])?;
             }
             "OK" => {
-                mechanism.success(&decoded(words.get(1))?)?;
+                mechanism.success(&message_of(&words)?)?;
                 break words;
             }
             _ => break words,

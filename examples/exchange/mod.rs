@@ -25,7 +25,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 pub use service::{Guest, SCRAM, Service};
 pub use visitor::{Visit, Visitor};
-pub use wire::{decoded, encoded};
+pub use wire::{encoded, message_of};
 
 /// Whatever goes wrong ends the program, with a message.
 pub type Fault = Box<dyn std::error::Error + Send + Sync>;

@@ -72,7 +72,7 @@ impl Guest {
         // HT-…-EXPR can't be replayed, so nobody counts.
         let (client, random) = (INSTALLATION.to_owned(), random()?);
         self.server.beside(Beside { client, random, count: None, invalidate: false, wants: None });
-        Ok(Some((mechanism.clone(), decoded(Some(message))?)))
+        Ok(Some((mechanism.clone(), decoded(message)?)))
     }
 
     /// Tells the client that it is logged in, with this message of the mechanism. A full login is remembered first.

@@ -65,7 +65,7 @@ where
     /// A server's message; the client's answer to it.
     pub fn challenge(&mut self, message: &[u8]) -> Result<Vec<u8>, Fault> {
         self.send(&["+", &STANDARD.encode(message)])?;
-        decoded(self.receive()?.first())
+        decoded(&self.receive()?[0])
     }
 }
 
@@ -73,6 +73,11 @@ pub fn encoded(message: &[u8]) -> String {
     STANDARD.encode(message)
 }
 
-pub fn decoded(word: Option<&String>) -> Result<Vec<u8>, Fault> {
-    Ok(STANDARD.decode(word.map_or("", String::as_str))?)
+/// The message behind a line's first word.
+pub fn message_of(words: &[String]) -> Result<Vec<u8>, Fault> {
+    decoded(words.get(1).map_or("", String::as_str))
+}
+
+pub fn decoded(word: &str) -> Result<Vec<u8>, Fault> {
+    Ok(STANDARD.decode(word)?)
 }

@@ -62,7 +62,7 @@ impl Bed {
         Self { name, server: Arc::new(server), store, accounts: Arc::new(accounts), first, tls }
     }
 
-    fn log_in(&self) {
+    pub fn log_in(&self) {
         let (full, tls) = (bound("alice"), &self.first);
         let login = Login { full: &full, identity: "alice@example.com", device: DeviceId::new(fresh()), now: START };
         let server = self.server_on(tls);
