@@ -2,8 +2,7 @@
 //!
 //! Both ends register [`with`] the mechanisms of this crate beside rsasl's, and wrap the callback that they have: [`ClientCallback`]
 //! has rsasl select what the client [planned](Client::plan), and nothing else; [`ServerCallback`] has the mechanisms judge against the
-//! store. rsasl makes its configuration for a callback, so there is one for each connection. `docs/recipes/rsasl.md` has both in
-//! forty lines.
+//! store. rsasl makes its configuration for a callback, so there is one for each connection. `docs/recipes/rsasl.md` has both.
 //!
 //! ```text
 //! facts, offer ─► Accounts::connect_shared ─► framework::Client ─┬─► ClientCallback ─► SASLConfig ─► SASLClient ─► Session

@@ -1,7 +1,7 @@
 //! EXTERNAL, IKY, HT and HT2 as mechanisms of xmpp-rs' crate sasl 0.5, at both ends.
 //!
 //! That crate has traits and leaves the choice to its user. [`ClientMechanism::planned`] is what to try before its own mechanisms,
-//! and [`ServerMechanism::new`] before those of a server. `docs/recipes/sasl.md` has both in forty lines.
+//! and [`ServerMechanism::new`] before those of a server. `docs/recipes/sasl.md` has both.
 //!
 //! What the crate lacks, and what is done about it:
 //!
