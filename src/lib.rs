@@ -85,13 +85,14 @@ pub mod internal {
         crate::mechanism::iky::is_responder_message(pin, message)
     }
 
-    /// A store in storage that a test made, which is asked for it each time that the store is opened.
+    /// A store in storage that a test made, which is asked for it each time that the store is opened; and how long it waits after a failure.
     #[cfg(feature = "redb")]
     pub fn redb_on(
         storage: impl Fn() -> Box<dyn redb::StorageBackend> + Send + Sync + 'static,
         capacity: crate::store::Capacity,
+        pause: core::time::Duration,
     ) -> Result<crate::store::RedbStore, crate::store::OpenError> {
-        crate::store::RedbStore::on(Box::new(move || Ok(storage())), capacity)
+        crate::store::RedbStore::on(Box::new(move || Ok(storage())), capacity, pause)
     }
 
     /// A lineage of no octets, as a client would mix in that claims one and has none.

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use zeroize::Zeroizing;
+
 use super::exchange::Recognised;
 use super::{Received, Server, external, ht, iky};
 use crate::assertion::{
@@ -122,10 +124,11 @@ impl<'s> Connection<'s> {
     /// 48 fresh random octets, for one sealed assertion, and for the account's secret if it has none yet; without them none is issued.
     #[must_use]
     pub fn seal_with(mut self, random: [u8; 48]) -> Self {
-        let (mut salt, mut secret) = ([0; Salt::LEN], [0; AccountSecret::LEN]);
+        let random = Zeroizing::new(random);
+        let (mut salt, mut secret) = (Zeroizing::new([0; Salt::LEN]), Zeroizing::new([0; AccountSecret::LEN]));
         salt.copy_from_slice(&random[..Salt::LEN]);
         secret.copy_from_slice(&random[Salt::LEN..]);
-        self.seal = Mutex::new(Some(SealRandom { salt: Salt::new(salt), secret: AccountSecret::new(secret) }));
+        self.seal = Mutex::new(Some(SealRandom { salt: Salt::new(*salt), secret: AccountSecret::new(*secret) }));
         self
     }
 

@@ -58,8 +58,8 @@ pub enum Commit {
     /// A token is used, and that changes something.
     Token(TokenUse),
     /// An account needs its secret, or needs it for longer. If it isn't this one that the account has then, the outcome is
-    /// [`Committed::WithoutSuccessor`]; if the client was revoked, [`Committed::Gone`]. An account that the store does not know is made for one
-    /// that is new.
+    /// [`Committed::WithoutSuccessor`]. If the client was revoked, or one that was found is gone, it is [`Committed::Gone`]: what was sealed with it
+    /// is over. An account that the store does not know is made for one that is new.
     Secret(NewSecret),
     /// A recognised client's connection may be resumed in its turn. Unlike the others it may follow the reply.
     Link(Link),

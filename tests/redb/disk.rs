@@ -3,11 +3,15 @@
 use std::collections::HashSet;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use super::*;
 use fast_reauth::internal::redb_on;
 
 const BLOCK: usize = 4096;
+
+/// How long a store leaves a disk alone that failed.
+pub(super) const PAUSE: Duration = Duration::from_millis(20);
 
 /// Like a file with holes: what was never written takes no room.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +49,7 @@ impl Disk {
 
     pub(super) fn open(&self, capacity: Capacity) -> Result<RedbStore, OpenError> {
         let disk = self.clone();
-        redb_on(move || Box::new(disk.clone()), capacity)
+        redb_on(move || Box::new(disk.clone()), capacity, PAUSE)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

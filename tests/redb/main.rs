@@ -9,6 +9,7 @@ mod damage;
 mod disk;
 mod file;
 mod full;
+mod recovery;
 
 use std::path::PathBuf;
 

@@ -10,4 +10,5 @@ mod conformance;
 mod faults;
 mod fleet;
 mod scene;
+mod secrets;
 mod server;

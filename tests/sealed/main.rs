@@ -519,16 +519,15 @@ fn a_store_that_lost_its_rows_gets_none_back() {
     let Step::Commit(pending) = pending.found(found, service.now) else { panic!("a new one under the new key") };
     let (empty, commit) = (MemoryStore::default(), pending.commit().clone());
     let committed = empty.commit(&commit, service.now);
-    assert_eq!(committed, Ok(Committed::WithoutSuccessor));
+    assert_eq!(committed, Ok(Committed::Gone));
+    assert!(empty.is_empty(), "with it what was revoked would be forgotten");
     let verdict = pending.committed(committed);
-    // It was recognised by what there was a moment before.
-    assert_eq!(verdict.outcome, Outcome::Accepted);
-    assert!(!String::from_utf8(verdict.message.unwrap()).unwrap().contains(",t="));
-    assert!(empty.is_empty(), "and with it what was revoked would be forgotten");
+    assert_eq!(verdict.outcome, Outcome::Stale);
+    assert!(verdict.recognised.is_none());
     // The same where the account is known again, by another login.
     let elsewhere = Service::new();
     elsewhere.full_login("alice");
-    assert_eq!(elsewhere.store.commit(&commit, service.now), Ok(Committed::WithoutSuccessor));
+    assert_eq!(elsewhere.store.commit(&commit, service.now), Ok(Committed::Gone));
     let lookup = elsewhere.connection(&Tls::full()).account_lookup("alice");
     assert!(elsewhere.store.lookup(&lookup, service.now).unwrap().account.is_none());
 }

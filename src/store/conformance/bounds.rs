@@ -68,6 +68,24 @@ pub(super) fn secrets_take_room(on: On<'_>) -> Checked {
     Ok(())
 }
 
+pub(super) fn secrets_that_are_over_take_none(on: On<'_>) -> Checked {
+    let [alice, bob] = ["alice", "bob"].map(|who| client(who, 1, at(0)));
+    for client in [&alice, &bob] {
+        on.secret(&client.secret(1, LIFETIME), at(1), Committed::Done, "an account's secret")?;
+    }
+    on.revoke_everyone(at(10))?;
+    for again in [client("alice", 2, at(11)), client("carol", 1, at(11))] {
+        let remember = again.with_records(&[again.record(EXPR)]);
+        on.remember(
+            &remember,
+            at(11),
+            Committed::Done,
+            "a login after everyone was revoked, in a store that was full",
+        )?;
+    }
+    Ok(())
+}
+
 pub(super) fn one_account_costs_another_nothing(on: On<'_>) -> Checked {
     const ROOM: usize = 16;
     let alice = client("alice", 1, at(0));

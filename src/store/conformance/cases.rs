@@ -84,6 +84,7 @@ pub(super) static CASES: &[Case] = cases! {
     Plain(secrets::of_a_use_that_can_not_be_sealed);
     Plain(secrets::found_and_gone);
     Plain(secrets::of_a_revoked_client);
+    Plain(secrets::of_a_login_before_everyone_was_revoked);
     Plain(secrets::of_a_clock_that_is_ahead);
     Plain(secrets::of_one_login_of_two_accounts);
     Plain(secrets::of_two_logins);
@@ -100,6 +101,7 @@ pub(super) static CASES: &[Case] = cases! {
     Plain(bounds::what_expired_is_no_device);
     Limited(bounds::one_account_costs_another_nothing, 16);
     Limited(bounds::secrets_take_room, 16);
+    Limited(bounds::secrets_that_are_over_take_none, 2);
     Reopened(reopening::clients);
     Reopened(reopening::windows);
     Reopened(reopening::revocations);

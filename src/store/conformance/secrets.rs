@@ -142,7 +142,7 @@ pub(super) fn of_a_use_that_can_not_be_sealed(on: On<'_>) -> Checked {
 pub(super) fn found_and_gone(on: On<'_>) -> Checked {
     let alice = client("alice", 1, at(0));
     let found = NewSecret { found: true, ..alice.secret(1, 1000) };
-    on.secret(&found, at(1), Committed::WithoutSuccessor, "a secret that was found, and that the store never had")?;
+    on.secret(&found, at(1), Committed::Gone, "a secret that was found, and that the store never had")?;
     ensure!(on.state(found.login, at(2))?.is_none(), "a secret that was lost comes back");
     on.secret(&alice.secret(1, 1000), at(3), Committed::Done, "an account's secret")?;
     let longer = NewSecret { until: at(5000), ..found.clone() };
@@ -151,7 +151,7 @@ pub(super) fn found_and_gone(on: On<'_>) -> Checked {
     let again = client("alice", 2, at(11));
     on.revoke("alice", Revoke::All, at(10))?;
     let late = NewSecret { device: again.device(), full_login: again.login, ..longer };
-    on.secret(&late, at(12), Committed::WithoutSuccessor, "a secret that was found before its account was revoked")?;
+    on.secret(&late, at(12), Committed::Gone, "a secret that was found before its account was revoked")?;
     ensure!(
         on.state(found.login, at(13))?.is_none(),
         "what was sealed before an account was revoked can be opened again"
@@ -174,6 +174,19 @@ pub(super) fn of_a_revoked_client(on: On<'_>) -> Checked {
         on.secret(&late, at(12), Committed::Gone, "a secret for a client that was revoked")?;
     }
     on.secret(&third.secret(1, 1000), at(13), Committed::Done, "a secret for a client that was spared")
+}
+
+pub(super) fn of_a_login_before_everyone_was_revoked(on: On<'_>) -> Checked {
+    let (alice, bob, later) = (client("alice", 1, at(0)), client("bob", 1, at(9)), client("bob", 2, at(11)));
+    on.secret(&alice.secret(1, 1000), at(1), Committed::Done, "an account's secret")?;
+    on.revoke_everyone(at(10))?;
+    for new in [alice.secret(1, 1000), alice.secret(2, 1000), bob.secret(1, 1000)] {
+        for found in [false, true] {
+            let late = NewSecret { found, ..new.clone() };
+            on.secret(&late, at(12), Committed::Gone, "a secret for a login from before everyone was revoked")?;
+        }
+    }
+    on.secret(&later.secret(3, 1000), at(12), Committed::Done, "a secret for a login since")
 }
 
 pub(super) fn of_a_clock_that_is_ahead(on: On<'_>) -> Checked {

@@ -179,14 +179,16 @@ impl MemoryStore {
     fn set_secret(&self, new: &NewSecret, now: Timestamp) -> Committed {
         self.make_way(1, 0, now);
         let set = self.change_of(&new.identity, !new.found, now, |account, room| {
-            if account.revoked.revokes(new.device, new.full_login) {
+            let is_lost = new.found && !account.has_secret(now);
+            // What is sealed was opened with it. Lost, it took along what was revoked.
+            if is_lost || account.revoked.revokes(new.device, new.full_login) {
                 return Committed::Gone;
             }
             let set = (account.has_secret(now) || room.records(1)) && account.set_secret(new, now);
             if set { Committed::Done } else { Committed::WithoutSuccessor }
         });
         // Without room for it, it is as with another one: what it would have sealed is not issued.
-        set.unwrap_or(Committed::WithoutSuccessor)
+        set.unwrap_or(if new.found { Committed::Gone } else { Committed::WithoutSuccessor })
     }
 
     /// The link, and whether its session is another identity's too, as far as is known here.

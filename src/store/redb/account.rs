@@ -154,6 +154,10 @@ impl Account {
         self.secret.as_ref().is_some_and(|secret| now < secret.until)
     }
 
+    pub(super) fn is_found_by(&self, login: &LoginId) -> bool {
+        self.secret.as_ref().is_some_and(|secret| secret.logins.contains(login))
+    }
+
     /// Whether the account would have one more secret by this one.
     pub(super) fn lacks_secret(&self, new: &NewSecret, now: Timestamp) -> bool {
         !new.found && !self.has_secret(now)

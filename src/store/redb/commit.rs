@@ -23,6 +23,15 @@ impl Work<'_> {
             Commit::Secret(new) => self.set_secret(new, capacity, now),
             Commit::Link(link) => self.link(link, capacity, now),
         }?;
+        let secret = match commit {
+            Commit::Remember(remember) => remember.secret.as_ref(),
+            Commit::Use(change) => change.secret.as_ref(),
+            Commit::Secret(new) => Some(new),
+            Commit::Token(_) | Commit::Link(_) => None,
+        };
+        if let Some(new) = secret.filter(|_| committed.is_durable()) {
+            self.claim(&new.login, &new.identity)?;
+        }
         if self.changed {
             self.sweep(now, SWEPT_WITH_A_COMMIT)?;
         }
@@ -104,6 +113,10 @@ impl Work<'_> {
         }
         let mut loaded = self.load_or_new(&new.identity)?;
         if loaded.account.revoked.revokes(new.device, new.full_login) {
+            return Ok(Committed::Gone);
+        }
+        // What is sealed was opened with it. Lost, it took along what was revoked.
+        if new.found && !loaded.account.has_secret(now) {
             return Ok(Committed::Gone);
         }
         // Without room for it, it is as with another one: what it would have sealed is not issued.

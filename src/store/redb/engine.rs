@@ -3,9 +3,10 @@
 use core::time::Duration;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::thread;
+use std::time::Instant;
 
 use redb::{Database, DatabaseError, StorageBackend, StorageError};
 
@@ -17,8 +18,8 @@ use crate::time::Timestamp;
 /// Gives the storage, each time that it is opened.
 pub(super) type Source = Box<dyn Fn() -> Result<Box<dyn StorageBackend>, DatabaseError> + Send + Sync>;
 
-/// How long nothing is tried again that failed, in seconds: opening a large file reads all of it.
-const PAUSE: u64 = 2;
+/// How long nothing is tried again that failed: opening a large file reads all of it.
+pub(super) const PAUSE: Duration = Duration::from_secs(2);
 
 /// How long whoever opens the file again waits for the transactions that are under way.
 const MOMENT: Duration = Duration::from_millis(5);
@@ -33,7 +34,11 @@ pub(super) struct Engine {
     open: RwLock<(u64, Option<Arc<Database>>)>,
     /// Whoever opens it again: reading all of a large file takes a while, in which everyone else goes without.
     opening: Mutex<()>,
-    failed: Mutex<Option<Timestamp>>,
+    /// How many are in the middle of a transaction.
+    users: AtomicUsize,
+    failed: Mutex<Option<Instant>>,
+    /// How long nothing is tried again that failed.
+    pause: Duration,
     queue: Mutex<Vec<Waiting>>,
     writer: Mutex<()>,
 }
@@ -78,38 +83,32 @@ impl StorageBackend for Boxed {
 }
 
 impl Engine {
-    pub(super) fn new(source: Source) -> Result<Self, OpenError> {
+    pub(super) fn new(source: Source, pause: Duration) -> Result<Self, OpenError> {
         let database = open(&source)?;
         Ok(Self {
             source,
             open: RwLock::new((0, Some(Arc::new(database)))),
             opening: Mutex::new(()),
+            users: AtomicUsize::new(0),
             failed: Mutex::new(None),
+            pause,
             queue: Mutex::new(Vec::new()),
             writer: Mutex::new(()),
         })
     }
 
     /// Reads from what is there now.
-    pub(super) fn read<T>(
-        &self,
-        now: Timestamp,
-        read: impl FnOnce(&Snapshot) -> Result<T, Failed>,
-    ) -> Result<T, Unavailable> {
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Snapshot) -> Result<T, Failed>) -> Result<T, Unavailable> {
         let done = self.run(|database| read(&Snapshot(database.begin_read()?)));
-        done.map_err(|why| self.recover(why, now))
+        done.map_err(|why| self.recover(why))
     }
 
     /// One durable write; what `change` answers counts only when it is on the disk.
-    pub(super) fn write<T>(
-        &self,
-        now: Timestamp,
-        change: impl FnOnce(&mut Work<'_>) -> Result<T, Failed>,
-    ) -> Result<T, Unavailable> {
+    pub(super) fn write<T>(&self, change: impl FnOnce(&mut Work<'_>) -> Result<T, Failed>) -> Result<T, Unavailable> {
         let turn = lock(&self.writer);
-        let done = self.write_in_turn(now, change);
+        let done = self.write_in_turn(change);
         drop(turn);
-        done.map_err(|why| self.recover(why, now))
+        done.map_err(|why| self.recover(why))
     }
 
     /// One durable write for this commit, and for all others that wait for their turn.
@@ -126,7 +125,7 @@ impl Engine {
             return outcome;
         }
         let waiting = core::mem::take(&mut *lock(&self.queue));
-        let done = self.write_in_turn(now, |work| {
+        let done = self.write_in_turn(|work| {
             let one = |waiting: &Waiting| match work.commit(&waiting.commit, capacity, waiting.now) {
                 Ok(committed) => Ok(Ok(committed)),
                 // One account can't be read: that is nothing to the others.
@@ -142,18 +141,14 @@ impl Engine {
         }
         drop(turn);
         if let Err(why) = done {
-            self.recover(why, now);
+            self.recover(why);
         }
         let own = lock(&outcome).take();
         own.unwrap_or(Err(Unavailable))
     }
 
-    fn write_in_turn<T>(
-        &self,
-        now: Timestamp,
-        change: impl FnOnce(&mut Work<'_>) -> Result<T, Failed>,
-    ) -> Result<T, Why> {
-        if self.is_paused(now) {
+    fn write_in_turn<T>(&self, change: impl FnOnce(&mut Work<'_>) -> Result<T, Failed>) -> Result<T, Why> {
+        if self.is_paused() {
             return Err(Why::Known);
         }
         self.run(|database| {
@@ -172,28 +167,33 @@ impl Engine {
     }
 
     fn run<T>(&self, run: impl FnOnce(&Database) -> Result<T, Failed>) -> Result<T, Why> {
-        let (opened, database) = self.open.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let failed = database.is_some();
-        if let Some(database) = database {
-            match guarded(|| run(&database)) {
-                Some(Ok(done)) => return Ok(done),
-                Some(Err(Failed::Damaged)) => return Err(Why::Known),
-                Some(Err(Failed::Storage)) | None => guarded(|| drop(database)),
-            };
+        let (opened, database) = {
+            let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+            self.users.fetch_add(usize::from(open.1.is_some()), Ordering::SeqCst);
+            open.clone()
+        };
+        let Some(database) = database else { return Err(Why::Closed { opened, failed: false }) };
+        let done = guarded(|| run(&database));
+        // Whoever lets go of it last runs its destructor, which writes to the file, and gives up the lock on it.
+        guarded(|| drop(database));
+        self.users.fetch_sub(1, Ordering::SeqCst);
+        match done {
+            Some(Ok(done)) => Ok(done),
+            Some(Err(Failed::Damaged)) => Err(Why::Known),
+            Some(Err(Failed::Storage)) | None => Err(Why::Closed { opened, failed: true }),
         }
-        Err(Why::Closed { opened, failed })
     }
 
     /// Whoever comes upon a failure opens the file again, and keeps nobody else from their turn meanwhile.
-    fn recover(&self, why: Why, now: Timestamp) -> Unavailable {
+    fn recover(&self, why: Why) -> Unavailable {
         if let Why::Closed { opened, failed } = why {
-            self.open_again(opened, failed, now);
+            self.open_again(opened, failed);
         }
         Unavailable
     }
 
     /// After a failure the database answers nothing any more until it is opened again. Shortly after another failure that waits.
-    fn open_again(&self, opened: u64, failed: bool, now: Timestamp) {
+    fn open_again(&self, opened: u64, failed: bool) {
         let _turn = match self.opening.try_lock() {
             Ok(turn) => turn,
             Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
@@ -206,26 +206,37 @@ impl Engine {
             }
             let before = open_now.1.take();
             drop(open_now);
-            let in_use = before.as_ref().map(Arc::downgrade).unwrap_or_default();
             guarded(|| drop(before));
-            // Others may be in the middle of a transaction. The file is theirs until its end.
-            for _ in 0..MOMENTS {
-                if in_use.strong_count() == 0 {
-                    break;
-                }
-                thread::sleep(MOMENT);
-            }
         }
-        let database = if self.is_paused(now) { None } else { open(&self.source).ok() };
-        if failed || database.is_none() {
-            *lock(&self.failed) = Some(now);
+        let paused = self.is_paused();
+        if failed {
+            *lock(&self.failed) = Some(Instant::now());
         }
-        let opened = opened + u64::from(database.is_some());
-        *self.open.write().unwrap_or_else(PoisonError::into_inner) = (opened, database.map(Arc::new));
+        // Who finds it closed tries without delay: there will be a next one.
+        let moments = if failed { MOMENTS } else { 0 };
+        if paused || !self.is_let_go_of(moments) {
+            return;
+        }
+        let database = open(&self.source).ok();
+        if database.is_none() {
+            *lock(&self.failed) = Some(Instant::now());
+        }
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = (opened + 1, database.map(Arc::new));
     }
 
-    fn is_paused(&self, now: Timestamp) -> bool {
-        lock(&self.failed).is_some_and(|at| at <= now && at.seconds_until(now) < PAUSE)
+    /// Waits a moment for transactions that are under way. The file is theirs until their end, however long that takes: two databases
+    /// on one file would each overwrite what the other one counted.
+    fn is_let_go_of(&self, moments: u32) -> bool {
+        let is_free = || self.users.load(Ordering::SeqCst) == 0;
+        is_free()
+            || (0..moments).any(|_| {
+                thread::sleep(MOMENT);
+                is_free()
+            })
+    }
+
+    fn is_paused(&self) -> bool {
+        lock(&self.failed).is_some_and(|at| at.elapsed() < self.pause)
     }
 }
 

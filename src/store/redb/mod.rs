@@ -10,6 +10,7 @@ mod tables;
 mod using;
 
 use core::fmt;
+use core::time::Duration;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use redb::backends::FileBackend;
 
-use self::engine::{Engine, Source};
+use self::engine::{Engine, PAUSE, Source};
 use self::tables::{ASSERTIONS, HANDLES, LOGINS, TOKENS};
 use super::{Capacity, Commit, Committed, Device, Found, Lookup, Revoke, Store, Unavailable};
 use crate::assertion::Scope;
@@ -97,11 +98,11 @@ impl RedbStore {
             }
             file => file,
         };
-        Self::on(source_of(file?), capacity)
+        Self::on(source_of(file?), capacity, PAUSE)
     }
 
-    pub(crate) fn on(source: Source, capacity: Capacity) -> Result<Self, OpenError> {
-        Ok(Self { engine: Engine::new(source)?, capacity })
+    pub(crate) fn on(source: Source, capacity: Capacity, pause: Duration) -> Result<Self, OpenError> {
+        Ok(Self { engine: Engine::new(source, pause)?, capacity })
     }
 
     /// How many records and how many lineages it holds now.
@@ -109,8 +110,7 @@ impl RedbStore {
     /// # Errors
     /// [`Unavailable`] when the file can't be read.
     pub fn len(&self) -> Result<(usize, usize), Unavailable> {
-        // Nothing of it depends on the time, but a file that failed is opened again then.
-        let (records, lineages) = self.engine.read(Timestamp::from_secs(u64::MAX), |snapshot| snapshot.len())?;
+        let (records, lineages) = self.engine.read(|snapshot| snapshot.len())?;
         Ok((records as usize, lineages as usize))
     }
 
@@ -127,7 +127,7 @@ impl RedbStore {
     /// # Errors
     /// [`Unavailable`] when the file can't be written; what was done until then stays done.
     pub fn sweep(&self, now: Timestamp) -> Result<(), Unavailable> {
-        while self.engine.write(now, |work| work.sweep(now, SWEPT_AT_ONCE))? == SWEPT_AT_ONCE {}
+        while self.engine.write(|work| work.sweep(now, SWEPT_AT_ONCE))? == SWEPT_AT_ONCE {}
         Ok(())
     }
 }
@@ -159,7 +159,7 @@ fn make_file(path: &Path) -> Result<(), OpenError> {
             file => break (named(n), file?),
         }
     };
-    let made = Engine::new(source_of(file)).map(drop).and_then(|()| match fs::hard_link(&name, path) {
+    let made = Engine::new(source_of(file), PAUSE).map(drop).and_then(|()| match fs::hard_link(&name, path) {
         // Another process was faster.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         linked => Ok(linked?),
@@ -173,7 +173,7 @@ fn make_file(path: &Path) -> Result<(), OpenError> {
 
 impl Store for RedbStore {
     fn lookup(&self, lookup: &Lookup, now: Timestamp) -> Result<Found, Unavailable> {
-        self.engine.read(now, |snapshot| {
+        self.engine.read(|snapshot| {
             let mut found = Found::default();
             if let Some(id) = &lookup.assertion {
                 let record = snapshot.find(ASSERTIONS, id.as_octets(), |it| it.record(id), |it| it.record(id))?;
@@ -202,16 +202,16 @@ impl Store for RedbStore {
     }
 
     fn devices(&self, identity: &str, scope: Option<&Scope>, now: Timestamp) -> Result<Vec<Device>, Unavailable> {
-        let devices = self.engine.read(now, |snapshot| snapshot.account(identity, |it| it.devices(scope, now)))?;
+        let devices = self.engine.read(|snapshot| snapshot.account(identity, |it| it.devices(scope, now)))?;
         Ok(devices.unwrap_or_default())
     }
 
     fn revoke(&self, identity: &str, which: Revoke, now: Timestamp) -> Result<usize, Unavailable> {
-        self.engine.write(now, |work| work.revoke(identity, which, now))
+        self.engine.write(|work| work.revoke(identity, which, now))
     }
 
     fn revoke_everyone(&self, now: Timestamp) -> Result<(), Unavailable> {
-        self.engine.write(now, |work| work.revoke_everyone(now))
+        self.engine.write(|work| work.revoke_everyone(now))
     }
 }
 

@@ -7,6 +7,7 @@ use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransact
 use super::Failed;
 use super::account::{Account, Names};
 use super::packed::{Packed, pack};
+use crate::assertion::LoginId;
 use crate::crypto::{Absorb, Hash, hash};
 use crate::store::Revoke;
 use crate::time::Timestamp;
@@ -161,6 +162,8 @@ pub(super) struct Loaded {
     pub(super) account: Account,
     key: AccountKey,
     before: Names,
+    /// Whether a secret of it is counted. With everyone's revocation none is any more.
+    secret: bool,
     due: Option<Timestamp>,
 }
 
@@ -204,7 +207,8 @@ impl<'t> Work<'t> {
         if let Some(at) = self.everyone.at.filter(|_| is_behind) {
             account.revoke(Revoke::All, at);
         }
-        Ok(Some(Loaded { account, key: *key, before, due: Some(due) }))
+        let secret = before.has_secret() && !is_behind;
+        Ok(Some(Loaded { account, key: *key, before, secret, due: Some(due) }))
     }
 
     pub(super) fn load_identity(&self, identity: &str) -> Result<Option<Loaded>, Failed> {
@@ -221,6 +225,7 @@ impl<'t> Work<'t> {
             account: Account::new(identity.clone(), self.everyone.at),
             key: account_key(identity),
             before: Names::default(),
+            secret: false,
             due: None,
         };
         Ok(self.load_identity(identity)?.unwrap_or_else(new))
@@ -239,14 +244,14 @@ impl<'t> Work<'t> {
 
     /// Writes an account and all that leads to it, or takes it away when nothing is left of it.
     pub(super) fn save(&mut self, loaded: Loaded, now: Timestamp) -> Result<(), Failed> {
-        let Loaded { account, key, before, due } = loaded;
+        let Loaded { account, key, before, secret, due } = loaded;
         let (after, is_over) = (account.names(), account.is_over(now));
         reindex(&mut self.assertions, &key, &before.records, &after.records, |id| *id.as_octets())?;
         reindex(&mut self.tokens, &key, &before.tokens, &after.tokens, |id| *id.as_octets())?;
         reindex(&mut self.handles, &key, &before.lineages, &after.lineages, |handle| *handle.as_octets())?;
         reindex(&mut self.logins, &key, &before.logins, &after.logins, |login| *login.as_octets())?;
         self.records = (self.records + after.room() as u64).saturating_sub(before.room() as u64);
-        self.secrets = (self.secrets + u64::from(after.has_secret())).saturating_sub(u64::from(before.has_secret()));
+        self.secrets = (self.secrets + u64::from(after.has_secret())).saturating_sub(u64::from(secret));
         self.lineages = (self.lineages + after.lineages.len() as u64).saturating_sub(before.lineages.len() as u64);
         let next = Some(account.due()).filter(|_| !is_over);
         if due != next {
@@ -266,6 +271,16 @@ impl<'t> Work<'t> {
         Ok(())
     }
 
+    /// This login finds the account that has its name from now on, whichever it found before.
+    pub(super) fn claim(&mut self, login: &LoginId, identity: &str) -> Result<(), Failed> {
+        let key = account_key(identity);
+        let is_ours = self.load(&key)?.is_some_and(|loaded| loaded.account.is_found_by(login));
+        if is_ours {
+            self.logins.insert(login.as_octets(), &key)?;
+        }
+        Ok(())
+    }
+
     /// Drops what expired of the accounts that are due, `most` of them, the longest due first; how many there were.
     pub(super) fn sweep(&mut self, now: Timestamp, most: usize) -> Result<usize, Failed> {
         let end = due_key(now.after(core::time::Duration::from_secs(1)), &[0; 16]);
@@ -281,7 +296,10 @@ impl<'t> Work<'t> {
                     self.save(loaded, now)?;
                 }
                 // One that can't be read stays as it is, and is nothing to the others.
-                Ok(None) | Err(Failed::Damaged) => drop(self.due.remove(entry)?),
+                Ok(None) | Err(Failed::Damaged) => {
+                    self.due.remove(entry)?;
+                    self.changed = true;
+                }
                 Err(failed) => return Err(failed),
             }
         }
@@ -293,6 +311,7 @@ impl<'t> Work<'t> {
         self.meta.insert(GENERATION, generation.saturating_add(1))?;
         self.meta.insert(REVOKED, now.as_secs().max(at.map_or(0, Timestamp::as_secs)))?;
         self.everyone = Everyone::read(&self.meta)?;
+        self.secrets = 0;
         self.changed = true;
         Ok(())
     }

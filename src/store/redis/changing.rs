@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use redis::Value;
 
-use super::layout::{ACCOUNT_SLACK, Call, Name, Place, SLACK, account_name};
+use super::layout::{ACCOUNT_SLACK, Call, Name, Place, SLACK, account_name, seconds};
 use super::reading::login_of;
 use super::remembering::{Secret, record, slot};
 use super::reply::{Broken, list, name, number, octets, tuple};
@@ -50,7 +50,7 @@ fn outcome<W: Wire>(session: &Session<'_, W>, reply: &Value) -> Result<Committed
 }
 
 impl<W: Wire> Session<'_, W> {
-    /// One round trip after the lookup by the same handle; another one with a secret.
+    /// One round trip after the lookup by the same handle; another one with a successor or a secret.
     async fn apply(&mut self, change: &Use) -> Result<Committed, Stop> {
         let id = *change.assertion.as_octets();
         let known = match &change.successor {
@@ -61,6 +61,10 @@ impl<W: Wire> Session<'_, W> {
             None => self.place(&id).await?,
         };
         let Some(place) = known else { return Ok(Committed::Gone) };
+        let successor = match change.successor.as_deref() {
+            Some(successor) if self.outlasts(&place, successor.expires).await? => Some(successor),
+            _ => None,
+        };
         let secret = match &change.secret {
             Some(new) if change.successor.is_none() => Some((new, self.secret(new).await?.kept())),
             _ => None,
@@ -71,11 +75,9 @@ impl<W: Wire> Session<'_, W> {
         let call = self.keys.login(&place.login, "use").at(self.now).number(self.epoch.count).number(SLACK);
         let call = call.number(MAX_PENDING_SUCCESSORS as u64).octets(&id).counter(change.counter);
         let call = call.flag(change.confirm).at(change.predecessor_until).number(ends.map_or(0, Timestamp::as_secs));
-        let mut calls = Vec::with_capacity(3);
-        let call = match change.successor.as_deref() {
+        let mut calls = Vec::with_capacity(2);
+        let call = match successor {
             Some(successor) => {
-                // The account's key first: it outlasts what is in it.
-                calls.push(self.extend(&place, successor.expires));
                 let next = *successor.id.as_octets();
                 self.shared.names().put(next, place);
                 calls.push(self.keys.put_place(&next, &place, self.lasts(successor.expires)));
@@ -91,11 +93,25 @@ impl<W: Wire> Session<'_, W> {
         });
         let replies = self.run(calls).await?;
         let committed = outcome(self, replies.last().ok_or(Broken)?)?;
-        let Some((new, kept)) = secret.filter(|_| committed == Committed::Done) else { return Ok(committed) };
-        if let Some(kept) = kept.filter(|_| !here(new)) {
-            self.run(vec![kept.copy]).await?;
+        if committed != Committed::Done {
+            return Ok(committed);
         }
-        Ok(if is_sealed { committed } else { Committed::WithoutSuccessor })
+        if let Some((_, Some(kept))) = secret.filter(|(new, _)| !here(new)) {
+            match self.run(vec![kept.copy]).await {
+                Err(Stop::Full) => return Ok(Committed::WithoutSuccessor),
+                copied => copied?,
+            };
+        }
+        let is_added = successor.is_some() || change.successor.is_none();
+        Ok(if is_sealed && is_added { committed } else { Committed::WithoutSuccessor })
+    }
+
+    /// Whether the account's key lasts longer than what is to be in it. One that has forgotten the client, as a clock far ahead had it do,
+    /// leads no revocation to it, so nothing of it may be added.
+    async fn outlasts(&mut self, place: &Place, ends: Timestamp) -> Result<bool, Stop> {
+        let call = self.extend(place, ends);
+        let replies = self.run(vec![call]).await?;
+        Ok(number(replies.first().ok_or(Broken)?)? > 0)
     }
 
     async fn apply_token(&mut self, change: &TokenUse) -> Result<Committed, Stop> {
@@ -103,11 +119,15 @@ impl<W: Wire> Session<'_, W> {
         let Some(place) = self.place(&id).await? else { return Ok(Committed::Gone) };
         let call = self.keys.login(&place.login, "token").at(self.now).number(self.epoch.count).number(SLACK);
         let call = call.octets(&id).octets(change.salt.as_octets()).counter(change.count);
-        let call = call.flag(change.invalidate).flag(change.issue.is_some());
-        let mut calls = Vec::with_capacity(3);
-        let call = match change.issue.as_deref() {
+        let call = call.flag(change.invalidate);
+        let issue = match change.issue.as_deref() {
+            Some(new) if self.outlasts(&place, new.expires).await? => Some(new),
+            _ => None,
+        };
+        let call = call.flag(issue.is_some());
+        let mut calls = Vec::with_capacity(2);
+        let call = match issue {
             Some(new) => {
-                calls.push(self.extend(&place, new.expires));
                 calls.push(self.keys.put_place(&id, &place, self.lasts(new.expires)));
                 slot(call, new)
             }
@@ -115,7 +135,9 @@ impl<W: Wire> Session<'_, W> {
         };
         calls.push(call);
         let replies = self.run(calls).await?;
-        Ok(outcome(self, replies.last().ok_or(Broken)?)?)
+        let committed = outcome(self, replies.last().ok_or(Broken)?)?;
+        let without = committed == Committed::Done && issue.is_none() && change.issue.is_some();
+        Ok(if without { Committed::WithoutSuccessor } else { committed })
     }
 
     fn extend(&self, place: &Place, ends: Timestamp) -> Call {
@@ -127,10 +149,17 @@ impl<W: Wire> Session<'_, W> {
     pub(super) async fn set_secret(&mut self, new: &NewSecret) -> Result<Committed, Stop> {
         let kept = match self.secret(new).await? {
             Secret::Gone => return Ok(Committed::Gone),
-            Secret::None => return Ok(Committed::WithoutSuccessor),
+            // What is sealed was opened with it. Lost, it took along what was revoked.
+            Secret::None => return Ok(if new.found { Committed::Gone } else { Committed::WithoutSuccessor }),
             Secret::Kept(kept) => kept,
         };
-        self.run(vec![kept.copy]).await?;
+        match self.run(vec![kept.copy]).await {
+            Err(Stop::Full) => return Ok(Committed::WithoutSuccessor),
+            copied => copied?,
+        };
+        if self.epoch.rules_out(seconds(new.full_login)) {
+            return Ok(Committed::Gone);
+        }
         Ok(if kept.is_this { Committed::Done } else { Committed::WithoutSuccessor })
     }
 
@@ -176,10 +205,25 @@ impl<W: Wire> Session<'_, W> {
     }
 
     async fn revoke_assertion(&mut self, account: &Name, id: &Name) -> Result<usize, Stop> {
-        let Some(place) = self.place(id).await? else { return Ok(0) };
-        let call = self.keys.login(&place.login, "assertion").octets(account).octets(id);
-        let replies = self.run(vec![call]).await?;
-        Ok(usize::from(number(replies.first().ok_or(Broken)?)? > 0))
+        let logins = match self.place(id).await? {
+            Some(place) => vec![place.login],
+            // A server that was full has gone without, so it is looked for wherever the account has something.
+            None => self.logins_of(account).await?,
+        };
+        let calls = logins.iter().map(|login| self.keys.login(login, "assertion").octets(account).octets(id)).collect();
+        let mut count = 0;
+        for reply in self.run(calls).await? {
+            count += usize::from(number(&reply)? > 0);
+        }
+        Ok(count)
+    }
+
+    async fn logins_of(&mut self, account: &Name) -> Result<Vec<Name>, Stop> {
+        let listed = self.keys.account(account, "list").number(self.epoch.count);
+        let replies = self.run(vec![listed]).await?;
+        let [_, logins] = tuple(replies.first().ok_or(Broken)?)?;
+        let of = |login: &Value| tuple(login).and_then(|[login, _]: &[Value; 2]| name(login));
+        Ok(list(logins)?.iter().map(of).collect::<Result<_, Broken>>()?)
     }
 }
 

@@ -19,7 +19,7 @@ impl<W: Wire> Session<'_, W> {
         let account = account_name(client.identity);
         let device = *client.device.as_octets();
         // What a client with a sealed assertion says of itself is all that is known of it.
-        let sealed = link.sealed && !self.shared.is_before_floor(seconds(client.created));
+        let sealed = link.sealed && !self.shared.is_before_floor(seconds(client.created), self.now);
         let stored_at = self.epoch.count;
         if self.epoch.rules_out(seconds(client.created)) {
             self.compare(&account, Some(link)).await?;
@@ -42,7 +42,7 @@ impl<W: Wire> Session<'_, W> {
         }
         let registered = Registered::read(first)?;
         let mut calls = vec![self.write_session(&account, &registered, link, shared)];
-        self.drop_sessions(&mut calls, &registered);
+        self.drop_sessions(&mut calls, &account, &registered);
         let replies = self.run(calls).await?;
         let reply = replies.first().ok_or(Broken)?;
         self.share_if_other(reply).await?;
@@ -124,8 +124,9 @@ impl<W: Wire> Session<'_, W> {
         call.flag(shared || lineage.shared).octets(&lineage.to_bytes())
     }
 
-    pub(super) fn drop_sessions(&self, calls: &mut Vec<Call>, registered: &Registered) {
-        let drop = |handle: &Name| self.keys.session(handle, "drop").number(SLACK).number(registered.turn);
+    pub(super) fn drop_sessions(&self, calls: &mut Vec<Call>, account: &Name, registered: &Registered) {
+        let drop =
+            |handle: &Name| self.keys.session(handle, "drop").number(SLACK).octets(account).number(registered.turn);
         calls.extend(registered.over.iter().map(drop));
     }
 

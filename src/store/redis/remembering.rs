@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use redis::Value;
+use zeroize::Zeroizing;
 
 use super::layout::{ACCOUNT_SLACK, Call, Name, Place, SLACK, account_name, login_name, scope_text, seconds};
 use super::linking::session_of;
@@ -83,7 +84,7 @@ pub(super) enum Secret {
 /// The secret that the account has now.
 pub(super) struct Kept {
     pub(super) is_this: bool,
-    pub(super) packed: Vec<u8>,
+    pub(super) packed: Zeroizing<Vec<u8>>,
     pub(super) revocations: Vec<u8>,
     /// Puts it where its login looks for it.
     pub(super) copy: Call,
@@ -153,7 +154,7 @@ impl<W: Wire> Session<'_, W> {
         };
         let account = account_name(client.identity);
         let created = seconds(client.created);
-        if self.shared.is_before_floor(created) || self.epoch.rules_out(created) {
+        if self.shared.is_before_floor(created, self.now) || self.epoch.rules_out(created) {
             self.compare(&account, remember.link.as_ref()).await?;
             return Ok(Committed::Gone);
         }
@@ -191,7 +192,7 @@ impl<W: Wire> Session<'_, W> {
             calls.push(self.keys.put_place(&id, &place, self.lasts(expires)));
         }
         calls.extend(secret.map(|kept| kept.copy));
-        self.drop_sessions(&mut calls, &registered);
+        self.drop_sessions(&mut calls, &account, &registered);
         let replies = self.run(calls).await?;
         let mut gone = self.epoch.revokes(stored_at, created);
         for (at, reply) in replies.iter().enumerate().take(of_logins + usize::from(remember.link.is_some())) {
@@ -292,7 +293,7 @@ impl<W: Wire> Session<'_, W> {
                 call.number(one.created).number(one.turn).number(SLACK)
             };
             calls.extend(one.logins.iter().map(drop));
-            let drop = |handle: &Name| self.keys.session(handle, "drop").number(SLACK).number(one.turn);
+            let drop = |handle: &Name| self.keys.session(handle, "drop").number(SLACK).octets(account).number(one.turn);
             calls.extend(one.sessions.iter().map(drop));
         }
         self.run(calls).await?;
@@ -301,31 +302,41 @@ impl<W: Wire> Session<'_, W> {
 
     /// The secret in the account's own key; then what puts a copy of it to its login.
     pub(super) async fn secret(&mut self, new: &NewSecret) -> Result<Secret, Stop> {
-        // By another process of the server, which may have known of a revocation.
-        if !new.found && self.shared.is_before_floor(seconds(new.full_login)) {
+        let full_login = seconds(new.full_login);
+        // In the time of another process of the server, which may have known of a revocation; or revoked with everyone.
+        if (!new.found && self.shared.is_before_floor(full_login, self.now)) || self.epoch.rules_out(full_login) {
             return Ok(Secret::Gone);
         }
         let account = account_name(&new.identity);
         let most = 4 * self.shared.settings.devices_per_account;
-        let call = self.keys.growing_account(&account, "secret").at(self.now).number(self.epoch.count);
+        let keys = &self.keys;
+        // One that is there needs no more room.
+        let call = if new.found { keys.account(&account, "secret") } else { keys.growing_account(&account, "secret") };
+        let call = call.at(self.now).number(self.epoch.count);
         let call = call.octets(new.login.as_octets()).octets(new.secret.expose()).at(new.until);
         let call = call.octets(&account).number(most as u64).text(&new.identity).flag(new.found);
         let call = call.octets(new.device.as_octets()).at(new.full_login).number(ACCOUNT_SLACK);
-        let replies = self.run(vec![call]).await?;
+        let replies = match self.run(vec![call]).await {
+            Err(Stop::Full) => return Ok(Secret::None),
+            replies => replies?,
+        };
         let reply = replies.first().ok_or(Broken)?;
         let is_this = match word(reply)? {
+            _ if self.epoch.rules_out(full_login) => return Ok(Secret::Gone),
             b"gone" => return Ok(Secret::Gone),
             b"none" => return Ok(Secret::None),
             word => word == b"ok",
         };
         let [_, packed, revocations] = tuple(reply)?;
         let copy = self.put_secret(new, octets(packed)?, octets(revocations)?);
-        let (packed, revocations) = (octets(packed)?.to_vec(), octets(revocations)?.to_vec());
+        let (packed, revocations) = (Zeroizing::new(octets(packed)?.to_vec()), octets(revocations)?.to_vec());
         Ok(Secret::Kept(Kept { is_this, packed, revocations, copy }))
     }
 
     fn put_secret(&self, new: &NewSecret, packed: &[u8], revocations: &[u8]) -> Call {
-        let call = self.keys.growing_login(new.login.as_octets(), "secret").at(self.now).number(SLACK);
+        let (keys, login) = (&self.keys, new.login.as_octets());
+        let call = if new.found { keys.login(login, "secret") } else { keys.growing_login(login, "secret") };
+        let call = call.at(self.now).number(SLACK);
         call.octets(&account_name(&new.identity)).octets(revocations).octets(packed)
     }
 }

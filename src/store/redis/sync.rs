@@ -27,8 +27,8 @@ pub struct RedisStore {
 struct Inner {
     store: AsyncRedisStore,
     deadline: Duration,
-    /// The thread's work, once there is one.
-    jobs: Mutex<Option<UnboundedSender<Job>>>,
+    /// The thread's work, once there is one, and the process that has the thread: a fork of it has none.
+    jobs: Mutex<Option<(u32, UnboundedSender<Job>)>>,
 }
 
 type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -45,22 +45,24 @@ impl Inner {
             let _ = answer.send(job.await);
         });
         self.send(job)?;
-        answered.recv_timeout(self.deadline + SLACK).ok()
+        answered.recv_timeout(self.deadline.saturating_add(SLACK)).ok()
     }
 
     fn send(&self, job: Job) -> Option<()> {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        if jobs.as_ref().is_none_or(UnboundedSender::is_closed) {
-            *jobs = Some(thread_of_its_own()?);
+        let process = std::process::id();
+        if jobs.as_ref().is_none_or(|(owner, jobs)| *owner != process || jobs.is_closed()) {
+            *jobs = Some((process, thread_of_its_own()?));
         }
-        jobs.as_ref()?.send(job).ok()
+        jobs.as_ref()?.1.send(job).ok()
     }
 }
 
 fn thread_of_its_own() -> Option<UnboundedSender<Job>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
     let (sender, mut jobs) = unbounded_channel::<Job>();
     let run = move || {
+        // Without a runtime its end of the channel is closed, and the next call tries again.
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         runtime.block_on(async {
             while let Some(job) = jobs.recv().await {
                 tokio::spawn(job);

@@ -64,6 +64,14 @@ local function session(q)
   return handle ~= '' and { h = handle, e = ends, s = scope, q = q } or nil
 end
 
+-- Versions and registrations go on from the clock: the copies of them elsewhere may outlast this key.
+local function next_registration(now)
+  if redis.call('HEXISTS', key, 'q') == 0 then
+    redis.call('HSET', key, 'q', string.format('%.0f', now))
+  end
+  return redis.call('HINCRBY', key, 'q', 1)
+end
+
 local function state()
   return redis.call('HGET', key, 'v') or ''
 end
@@ -98,7 +106,7 @@ function ops.register()
     end
     return { 'room', list }
   end
-  local q = redis.call('HINCRBY', key, 'q', 1)
+  local q = next_registration(now)
   d = d or { c = created, l = created, o = origin, s = service, e = ends, g = gen, L = '', H = {} }
   all[device] = d
   d.e, d.q = max(d.e, ends), q
@@ -121,7 +129,7 @@ function ops.link()
   local all, logins = clients()
   local d = all[device]
   if revokes(get('v'), device, d and d.c or full) or (d and d.g < gen) or not (d or sealed) then return { 'gone' } end
-  local q = redis.call('HINCRBY', key, 'q', 1)
+  local q = next_registration(now)
   local own = session(q)
   if not d then
     prune(all, logins, now)
@@ -182,7 +190,7 @@ function ops.secret()
     l = { s = '', u = 0 }
   end
   local other = live and k.s ~= secret
-  if not live then k = { a = account, i = identity, s = secret, u = ends, f = full, n = v and v.n or 0, g = gen } end
+  if not live then k = { a = account, i = identity, s = secret, u = ends, f = full, n = v and v.n or now, g = gen } end
   if not other then k.u, k.f = max(k.u, ends), max(k.f, full) end
   l.u = max(l.u, k.u)
   put('k', k)
@@ -195,7 +203,8 @@ end
 function ops.revoke()
   local now, gen, everyone, kind, device = num(), num(), num(), arg(), arg()
   local before = get('v')
-  local v = get('v') or { n = 0, x = 0, e = 0, d = '' }
+  local k = get('k')
+  local v = get('v') or { n = max(now, k and k.n or 0), x = 0, e = 0, d = '' }
   local function all_until(moment)
     v.u = v.u and max(v.u, moment) or moment
   end
@@ -218,7 +227,6 @@ function ops.revoke()
     v.s, v.a = spare, spare and v.a or nil
     v.d = spare and has(v.d, spare) and spare or ''
     -- Also those whose login was by a clock that is ahead.
-    local k = get('k')
     all_until(max(now, k and k.f or 0))
     for name, d in pairs(all) do
       if d.c > now and name ~= spare and #v.d < 256 * #name then v.d = v.d .. name end

@@ -88,10 +88,11 @@ local function prune(now)
   end
 end
 
--- The account's secret, where it was not made before all of the account was revoked.
+-- The account's secret, where it was not made before all of the account was revoked. Copies may come in any order.
 local function set_secret(packed, v)
   local k, have = unpack(packed), get('k')
   if k.n < (v and v.x or 0) or (have and have.a == k.a and have.n > k.n) then return end
+  if have and have.a == k.a and have.s == k.s and have.u >= k.u then return end
   redis.call('HSET', key, 'k', packed)
 end
 

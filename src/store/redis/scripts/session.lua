@@ -1,8 +1,8 @@
 -- One session: who authenticated on it, a copy of what of that account was revoked, and whether it is shared. A mark may come before
 -- what it marks.
 --
--- o octets; m {a account, d device, f full login, g everyone, q registration}; s shared; z the last registration that was given up
--- v<account> revocations
+-- o octets; m {a account, d device, f full login, g everyone, q registration}; s shared
+-- v<account> revocations; z<account> the last registration that was given up
 
 function ops.read()
   local m, octets = get('m'), redis.call('HGET', key, 'o')
@@ -20,7 +20,7 @@ end
 function ops.write()
   local lasts, account, revocations, q = num(), arg(), arg(), num()
   local device, full, gen, shared, octets = arg(), num(), num(), arg() == '1', arg()
-  local v, m, given_up = known(account, revocations), get('m'), get('z')
+  local v, m, given_up = known(account, revocations), get('m'), get('z' .. account)
   local other = m and m.a ~= account and m.a or ''
   -- Another identity was here. That is noticed whatever else comes of this.
   if shared or other ~= '' then redis.call('HSET', key, 's', '1') end
@@ -49,11 +49,11 @@ end
 
 -- One session too many of a client, unless it was registered anew since. That two identities were on it stays known.
 function ops.drop()
-  local lasts, q = num(), num()
+  local lasts, account, q = num(), arg(), num()
   local m = get('m')
-  if m and m.q > q then return 0 end
+  if m and (m.a ~= account or m.q > q) then return 0 end
   redis.call('HDEL', key, 'o', 'm')
-  put('z', max(get('z') or 0, q))
+  put('z' .. account, max(get('z' .. account) or 0, q))
   keep(lasts)
   return 1
 end
