@@ -84,7 +84,8 @@ impl ClientAssertion {
     /// A *granted* assertion, from the 32 octets that the server sent after a full login on this channel.
     ///
     /// # Errors
-    /// As for [`derive`](Self::derive); no exporter is needed, except for `-EXPR`.
+    /// As for [`derive`](Self::derive), and [`CannotDerive::WeakBinding`] for a pin that the policy does not take; no exporter is needed, except
+    /// for `-EXPR`.
     pub fn granted(
         pin: Pin,
         service: &Service,
@@ -94,6 +95,9 @@ impl ClientAssertion {
         policy: &Policy,
         now: Timestamp,
     ) -> Result<Self, CannotDerive> {
+        if !policy.takes(pin.binding()) {
+            return Err(CannotDerive::WeakBinding);
+        }
         pin.check_channel(facts)?;
         let scope = Scope::new(service.clone(), facts.name().clone());
         let context = schedule::context(pin, &scope, login);

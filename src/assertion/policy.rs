@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{Origin, Pin};
+use super::{Binding, Origin, Pin, TokenBinding};
 use crate::time::Timestamp;
 
 const DAY: u64 = 24 * 60 * 60;
@@ -45,6 +45,11 @@ pub struct Policy {
     pub lineage_lifetime: Duration,
     /// Which assertions must come with the lineage of a session, where the server sees sessions resume.
     pub lineage: LineageRule,
+    /// The weakest channel binding that this service takes. A mechanism below it is not listed and is refused when it is tried, and no
+    /// assertion or token is made for it. Default: none, which takes them all.
+    ///
+    /// A sibling has a policy of its own, which decides there.
+    pub weakest_binding: Binding,
     /// An assertion that has less than this left, and less than a third of its lifetime, is renewed when it is used; zero never
     /// renews. Default: 10 days.
     pub renew_within: Duration,
@@ -66,6 +71,7 @@ impl Default for Policy {
             external_on_stateless_tickets: false,
             lineage_lifetime: Duration::from_secs(7 * DAY),
             lineage: LineageRule::ForReusableProofs,
+            weakest_binding: Binding::None,
             renew_within: Duration::from_secs(10 * DAY),
             successor_grace: Duration::from_secs(5 * 60),
             records_per_login: 2,
@@ -81,6 +87,21 @@ impl Policy {
             Origin::Disclosed => Some(self.disclosed_lifetime),
             Origin::Unbound => self.unbound_lifetime,
         }
+    }
+
+    /// Whether this service takes a mechanism with this binding.
+    pub fn takes(&self, binding: Binding) -> bool {
+        // The strongest comes first.
+        binding <= self.weakest_binding
+    }
+
+    /// The same of a token's binding.
+    pub(crate) fn takes_token(&self, binding: TokenBinding) -> bool {
+        self.takes(match binding {
+            TokenBinding::Exporter | TokenBinding::Unique => Binding::Exporter,
+            TokenBinding::EndPoint => Binding::EndPoint,
+            TokenBinding::None => Binding::None,
+        })
     }
 
     /// When an assertion made now expires: after its lifetime, and never later than the next full login is due.

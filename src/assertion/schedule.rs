@@ -57,6 +57,9 @@ pub enum CannotDerive {
     /// The server is not configured with the mechanism.
     #[error("the server is not configured with this mechanism")]
     NotConfigured,
+    /// The policy asks for a stronger channel binding than the mechanism's.
+    #[error("the policy asks for a stronger channel binding than this mechanism's")]
+    WeakBinding,
     /// The server's name for the account has more than 255 octets, or none, or a NUL.
     #[error("an identity has 1 to 255 octets and no NUL")]
     Identity,

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::exchange::Recognised;
 use super::{Received, Server, external, ht, iky};
 use crate::assertion::{
-    AccountSecret, AccountState, CannotDerive, CannotIssue, DeviceId, FullLogin, Hash, HtMechanism, Issued,
+    AccountSecret, AccountState, Binding, CannotDerive, CannotIssue, DeviceId, FullLogin, Hash, HtMechanism, Issued,
     LineageRecord, LoginId, OfferHash, Origin, Owner, Pin, Record, Renewal, Salt, Scope, ServiceKeys, TokenBinding,
     TokenId, TokenRecord, TokenRequest, TokenSlot, seal, token_text, valid_login_name,
 };
@@ -166,7 +166,11 @@ impl<'s> Connection<'s> {
 
     /// The IKY mechanisms that are configured and that this channel can carry.
     pub(super) fn listed_pins(&self) -> impl Iterator<Item = Pin> {
-        let fit = self.server.pins.iter().copied().filter(|pin| pin.may_be_listed(&self.facts));
+        let taken = self.server.pins.iter().copied().filter(|pin| self.server.policy.takes(pin.binding()));
+        // A connection manager's TLS is not its user's: there is nothing to bind to.
+        let fit = taken
+            .filter(|pin| !self.manager || pin.binding() == Binding::None)
+            .filter(|pin| pin.may_be_listed(&self.facts));
         // No more than a login makes records for: a client derives for the one that it prefers among those listed.
         fit.take(self.server.policy.records_per_login)
     }
@@ -179,7 +183,9 @@ impl<'s> Connection<'s> {
     pub(super) fn listed_ht(&self) -> impl Iterator<Item = HtMechanism> {
         let all = self.server.fast.iter().flat_map(|fast| fast.mechanisms.iter().copied());
         // A connection manager's TLS is not its user's: there is nothing to bind to.
-        all.filter(|mechanism| !self.manager || mechanism.binding() == TokenBinding::None)
+        let taken = all.filter(|mechanism| self.server.policy.takes_token(mechanism.binding()));
+        taken
+            .filter(|mechanism| !self.manager || mechanism.binding() == TokenBinding::None)
             .filter(|mechanism| mechanism.may_be_listed(&self.facts))
     }
 
@@ -326,6 +332,9 @@ impl<'s> Connection<'s> {
         let owner = self.owner(full, &login)?;
         if !self.server.pins.contains(&pin) {
             return Err(CannotDerive::NotConfigured);
+        }
+        if !self.server.policy.takes(pin.binding()) {
+            return Err(CannotDerive::WeakBinding);
         }
         pin.check_channel(&self.facts)?;
         Ok(vec![Record::grant(pin, &self.scope(), full, seed, &owner)?])

@@ -14,6 +14,7 @@ mod message;
 mod origin;
 mod record;
 mod replay;
+mod weakest;
 
 use common::*;
 use fast_reauth::assertion::{BindingType, DeviceId, FullLogin, Origin, Pin, Policy, Scope, Service};

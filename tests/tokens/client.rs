@@ -301,3 +301,20 @@ fn what_a_client_does_not_keep() {
     let mut connection = connection.connect(&account, Tls::full().client());
     assert_eq!(connection.token_rotated("x", later(DAY), START), Err(CannotKeep::NoLogin));
 }
+
+/// The stricter end decides.
+#[test]
+fn a_client_uses_no_token_below_its_own_weakest_binding() {
+    let (fleet, mut phone) = (Fleet::new(), Phone::new());
+    phone.accounts = Accounts::default().preferring_tokens([HtMechanism::HT_SHA_256_NONE]);
+    phone.log_in(&fleet, &Tls::full());
+    let token = phone.accounts.tokens(&phone.account).remove(0);
+    let mut policy = fast_reauth::assertion::Policy::default();
+    policy.weakest_binding = fast_reauth::assertion::Binding::EndPoint;
+    phone.accounts = Accounts::new(policy);
+    phone.accounts.restore_token(&phone.account, token);
+    assert!(!matches!(phone.connect(&Tls::full()).plan(fleet.now), Plan::Known(_)));
+    let mut connection = phone.connect(&Tls::full()).fast(["HT-SHA-256-NONE"]);
+    assert!(!matches!(connection.plan(fleet.now), Plan::Known(_)));
+    assert_eq!(connection.wanted_token(), None);
+}

@@ -89,7 +89,11 @@ fn binding_is_right(connection: &Connection<'_>, pin: Pin, flag: BindingFlag<'_>
         (BindingFlag::Unoffered, None) => connection.listed_pins().all(|pin| pin.binding().type_name().is_none()),
         _ => false,
     };
-    named && connection.server.pins.contains(&pin) && pin.check_channel(&connection.facts).is_ok()
+    let server = connection.server;
+    named
+        && connection.server.pins.contains(&pin)
+        && server.policy.takes(pin.binding())
+        && pin.check_channel(&connection.facts).is_ok()
 }
 
 /// An attempt that waits for the keys to check its proof with.

@@ -225,6 +225,7 @@ impl<'a> Connection<'a> {
             offered.iter().any(|name| **name == *assertion.pin().name())
                 && *assertion.scope() == self.account.scope
                 && now < assertion.expires()
+                && self.accounts.policy.takes(assertion.pin().binding())
                 && assertion.pin().check_channel(&self.facts).is_ok()
                 && !self.tried.contains(&Tried::Iky(*assertion.id()))
         };
@@ -359,7 +360,8 @@ impl<'a> Connection<'a> {
             known.assertions.retain(|held| Some(held.family) == first);
             known.assertions.push(assertion);
         }
-        let listed = |pin: &&Pin| self.lists(pin.name()) && pin.check_channel(&self.facts).is_ok();
+        let taken = |pin: &&Pin| policy.takes(pin.binding());
+        let listed = |pin: &&Pin| taken(pin) && self.lists(pin.name()) && pin.check_channel(&self.facts).is_ok();
         let Some(&pin) = self.accounts.preferred.iter().find(listed) else { return Ok(false) };
         let service = &self.account.scope.service;
         let assertion = ClientAssertion::derive(pin, service, &login, &self.facts, exporter, policy, now)?;

@@ -28,7 +28,9 @@ impl Connection<'_> {
     pub fn wanted_token(&self) -> Option<(HtMechanism, &'static str)> {
         let all = self.accounts.known();
         let listed = self.fast.as_ref().or_else(|| all.get(&self.account).map(|known| &known.fast))?;
-        let carried = self.accounts.preferred_tokens.iter().filter(|wanted| wanted.check_channel(&self.facts).is_ok());
+        let taken = |wanted: &&HtMechanism| self.accounts.policy.takes_token(wanted.binding());
+        let carried = self.accounts.preferred_tokens.iter().filter(taken);
+        let carried = carried.filter(|wanted| wanted.check_channel(&self.facts).is_ok());
         carried.copied().find_map(|wanted| Some((wanted, listed.iter().find_map(|name| wanted.spelling(name))?)))
     }
 
@@ -77,6 +79,7 @@ impl Connection<'_> {
                 && spelling(held.mechanism()).is_some()
                 && *held.scope() == self.account.scope
                 && now < held.expires()
+                && self.accounts.policy.takes_token(held.mechanism().binding())
                 && held.mechanism().check_channel(&self.facts).is_ok()
                 && !self.tried_token(held)
         };
