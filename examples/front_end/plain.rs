@@ -58,7 +58,7 @@ impl Plain {
     }
 
     /// Reads more; false at the end, and where nothing came for too long.
-    fn read(&mut self) -> Result<bool, Fault> {
+    pub(crate) fn read(&mut self) -> Result<bool, Fault> {
         let mut octets = [0; 4096];
         match self.tcp.read(&mut octets) {
             Ok(read) => {

@@ -87,34 +87,43 @@ impl Relay {
         drop((victim, target));
 
         let mut target = self.target()?;
-        // The greeting first, as the client had it.
-        let mut answer = Vec::new();
+        // In IMAP the greeting first, as the client had it.
+        let mut waiting = !said.starts_with(b"<");
+        if !waiting {
+            target.write_all(&said)?;
+        }
+        let mut answer = String::new();
         for _ in 0..PATIENCE {
-            let whole = |answer: &[u8]| answer.windows(2).any(|two| two == b"\r\n");
             match hear(&mut target) {
                 Some(octets) if octets.is_empty() => break,
-                Some(octets) if whole(&answer) => answer.extend_from_slice(&octets),
-                Some(octets) => {
-                    answer.extend_from_slice(&octets);
-                    if whole(&answer) {
-                        target.write_all(&said)?;
-                    }
-                }
+                Some(octets) => answer += &String::from_utf8_lossy(&octets),
                 None => {}
             }
-            if answer.windows(3).any(|three| three == b"a2 ") {
+            if waiting && answer.contains("\r\n") {
+                waiting = false;
+                target.write_all(&said)?;
+            }
+            if ["a2 ", "</success>", "</failure>"].iter().any(|end| answer.contains(end)) {
                 break;
             }
         }
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        let completion = answer.lines().find(|line| line.starts_with("a1 ")).unwrap_or("nothing");
-        println!("replayed {}", completion.split(' ').nth(1).unwrap_or(completion));
+        println!("replayed {}", completion(&answer));
         Ok(())
     }
 
     fn target(&self) -> Result<Target, Fault> {
         let tcp = ready(TcpStream::connect(("127.0.0.1", self.port))?)?;
         Ok(StreamOwned::new(ClientConnection::new(Arc::clone(&self.client), ServerName::try_from(NAME)?)?, tcp))
+    }
+}
+
+/// What came of the login: OK or NO.
+fn completion(answer: &str) -> &str {
+    let imap = answer.lines().find(|line| line.starts_with("a1 ")).and_then(|line| line.split(' ').nth(1));
+    match answer {
+        answer if answer.contains("<success") => "OK",
+        answer if answer.contains("<failure") => "NO",
+        _ => imap.unwrap_or("nothing"),
     }
 }
 

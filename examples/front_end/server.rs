@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use fast_reauth::assertion::{DeviceId, FullLogin, Service};
+use fast_reauth::assertion::{DeviceId, FullLogin, Policy, Service};
 use fast_reauth::channel::{EndPoint, ServerName};
 use fast_reauth::mechanism::{self, Connection, Login, Outcome, Recognised};
 use fast_reauth::profile::{Offer, ServerEvent, imap};
@@ -19,10 +19,10 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use crate::plain::Plain;
 use crate::{Args, Fault, NAME, PASSWORD, USER, now};
 
-struct Peer {
-    server: mechanism::Server,
+pub(crate) struct Peer {
+    pub(crate) server: mechanism::Server,
     peers: TrustedPeers,
-    store: MemoryStore,
+    pub(crate) store: MemoryStore,
 }
 
 /// Serves one connection after the other.
@@ -33,7 +33,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Fault> {
     if args.mode == "certificate" {
         peers = peers.certificate(EndPoint::from_certificate(&CertificateDer::from_pem_file(&args.cert)?)?);
     }
-    let server = mechanism::Server::new(Service::IMAP, [ServerName::parse(NAME)?], ["PLAIN"])?;
+    let xmpp = args.protocol == "xmpp";
+    let service = if xmpp { Service::XMPP } else { Service::IMAP };
+    let mut policy = Policy::default();
+    policy.weakest_binding = args.weakest.unwrap_or(policy.weakest_binding);
+    let server = mechanism::Server::new(service, [ServerName::parse(NAME)?], ["PLAIN"])?.policy(policy);
     let peer = Peer { server: server.pins(args.mechanisms.iter().copied()), peers, store: MemoryStore::default() };
     // Everywhere on loopback, so that others than the front end reach it.
     let listener = TcpListener::bind(("0.0.0.0", 0))?;
@@ -43,21 +47,25 @@ pub(crate) fn run(args: &Args) -> Result<(), Fault> {
         std::process::exit(0);
     });
     loop {
-        if let Err(fault) = peer.serve(listener.accept()?.0) {
+        if let Err(fault) = peer.serve(listener.accept()?.0, xmpp) {
             println!("closed {fault}");
         }
     }
 }
 
 impl Peer {
-    fn serve(&self, tcp: TcpStream) -> Result<(), Fault> {
-        let Some((mut wire, facts)) = Plain::accept(tcp, &self.peers)? else { return Ok(()) };
+    fn serve(&self, tcp: TcpStream, xmpp: bool) -> Result<(), Fault> {
+        let Some((wire, facts)) = Plain::accept(tcp, &self.peers)? else { return Ok(()) };
         let connection = Connection::new(&self.server, facts.channel());
         let lineage = match connection.lookup() {
             Some(lookup) => self.store.lookup(&lookup, now(Duration::ZERO))?.lineage,
             None => None,
         };
-        let mut connection = connection.resumes(lineage);
+        let connection = connection.resumes(lineage);
+        if xmpp { self.xmpp(wire, connection) } else { self.imap(wire, connection, &facts) }
+    }
+
+    fn imap(&self, mut wire: Plain, mut connection: Connection<'_>, facts: &ForwardedFacts) -> Result<(), Fault> {
         let offer = Offer::of(connection.mechanisms(now(Duration::ZERO)))?;
         wire.send(format!("* OK [CAPABILITY IMAP4rev1 {}] ready\r\n", imap::capabilities(&offer)).as_bytes())?;
         let mut logged_in = false;
@@ -66,7 +74,7 @@ impl Peer {
             match words[..] {
                 [tag, "AUTHENTICATE", "PLAIN", message] if !logged_in => {
                     wire.take(&line);
-                    logged_in = self.plain(&mut wire, &mut connection, &facts, tag, message)?;
+                    logged_in = self.plain(&mut wire, &mut connection, facts, tag, message)?;
                 }
                 [_, "AUTHENTICATE", ..] if !logged_in => {
                     logged_in = self.recognise(&mut wire, &mut connection, &offer)?;
@@ -91,11 +99,11 @@ impl Peer {
         tag: &str,
         message: &str,
     ) -> Result<bool, Fault> {
-        let good = STANDARD.decode(message)? == format!("\0{USER}\0{PASSWORD}").as_bytes();
+        let good = is_password(&STANDARD.decode(message)?);
         if good {
             let full = FullLogin::new("PLAIN", USER)?;
             let device = DeviceId::new(random()?);
-            let login = Login { full: &full, identity: "account of alice", device, now: now(Duration::ZERO) };
+            let login = Login { full: &full, identity: ACCOUNT, device, now: now(Duration::ZERO) };
             let known = connection.logged_in(login, facts);
             self.commit(&known.commit)?;
             let known = known.unknown.map_or_else(|| "known".to_owned(), |why| format!("unknown: {why}"));
@@ -149,7 +157,7 @@ impl Peer {
         }
     }
 
-    fn commit(&self, commit: &Commit) -> Result<(), Fault> {
+    pub(crate) fn commit(&self, commit: &Commit) -> Result<(), Fault> {
         match self.store.commit(commit, now(Duration::ZERO))? {
             committed if committed.is_durable() => Ok(()),
             other => Err(format!("the store did not keep it: {other:?}").into()),
@@ -157,8 +165,16 @@ impl Peer {
     }
 }
 
+/// What the server calls the one account.
+pub(crate) const ACCOUNT: &str = "account of alice";
+
+/// Whether a message of PLAIN is the right one.
+pub(crate) fn is_password(message: &[u8]) -> bool {
+    message == format!("\0{USER}\0{PASSWORD}").as_bytes()
+}
+
 /// As the test vectors call it.
-fn label(outcome: Outcome) -> &'static str {
+pub(crate) fn label(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Accepted => "accepted",
         Outcome::Stale => "stale",
@@ -169,7 +185,7 @@ fn label(outcome: Outcome) -> &'static str {
     }
 }
 
-fn random<const N: usize>() -> Result<[u8; N], Fault> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Fault> {
     let mut octets = [0; N];
     SystemRandom::new().fill(&mut octets).map_err(|_| "the system has no random numbers")?;
     Ok(octets)
