@@ -259,6 +259,16 @@ impl ChannelFacts {
         self
     }
 
+    /// What is left of these facts where they are those of one connection among several, or of one that carries several users: with HTTP,
+    /// say. It is neither resumed nor to be resumed, and has no exporter.
+    #[must_use]
+    pub fn of_no_single_connection(mut self) -> Self {
+        self.handshake = Handshake::Full;
+        (self.exported, self.exporter_to_come, self.unique) = (None, false, None);
+        (self.handle, self.predecessor) = (None, None);
+        self
+    }
+
     /// The protocol version.
     pub fn version(&self) -> TlsVersion {
         self.version

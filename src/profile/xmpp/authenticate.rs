@@ -4,7 +4,6 @@ use core::fmt;
 
 use bytes::Bytes;
 use minidom::Element;
-use minidom::element::escape;
 
 use super::element::{self, BIND2, CLIENT, FAST, IAP, IKY, SASL1, SASL2, SM, STREAMS};
 use super::{Bind, ClientExchange, ConfigVersion, Fast, Resume, Version};
@@ -30,14 +29,25 @@ impl StreamHeader {
         let mut header =
             format!("<?xml version='1.0'?><stream:stream xmlns='{CLIENT}' xmlns:stream='{STREAMS}' version='1.0'")
                 .into_bytes();
-        for (name, value) in [("from", &self.from), ("to", &self.to), ("id", &self.id)] {
-            if let Some(value) = value {
-                let value = escape(element::legal(value)?.as_bytes());
-                header.extend([b" ", name.as_bytes(), b"='", &*value, b"'"].concat());
-            }
-        }
+        self.write_attributes(&mut header)?;
         header.push(b'>');
         Ok(header)
+    }
+
+    /// What it says, as attributes of a tag that is being written.
+    pub(super) fn write_attributes(&self, tag: &mut Vec<u8>) -> Result<(), ProfileError> {
+        for (name, value) in [("from", &self.from), ("to", &self.to), ("id", &self.id)] {
+            if let Some(value) = value {
+                element::write_attribute(tag, name, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the attributes of a tag say.
+    pub(super) fn read_attributes(tag: &Element) -> Self {
+        let attr = |name: &str| tag.attr(name).map(str::to_owned);
+        Self { to: attr("to"), from: attr("from"), id: attr("id") }
     }
 
     /// Parses a header, with or without the XML declaration.
@@ -50,8 +60,7 @@ impl StreamHeader {
         if !header.is("stream", STREAMS) || header.nodes().next().is_some() {
             return Err(ProfileError::Malformed("a stream header was due"));
         }
-        let attr = |name: &str| header.attr(name).map(str::to_owned);
-        Ok(Self { to: attr("to"), from: attr("from"), id: attr("id") })
+        Ok(Self::read_attributes(&header))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use minidom::element::escape;
 use minidom::rxml::error::EndOrError;
 use minidom::rxml::{NcName, Parse as _, RawEvent, RawParser};
 use minidom::tree_builder::TreeBuilder;
@@ -24,24 +25,42 @@ pub(super) const IAP: &str = "urn:xmpp:iap:0";
 pub(super) const IKY: &str = "urn:ietf:params:xml:ns:iky";
 pub(super) const STREAMS: &str = "http://etherx.jabber.org/streams";
 pub(super) const CLIENT: &str = "jabber:client";
+pub(super) const FRAMING: &str = "urn:ietf:params:xml:ns:xmpp-framing";
+pub(super) const HTTPBIND: &str = "http://jabber.org/protocol/httpbind";
+pub(super) const XBOSH: &str = "urn:xmpp:xbosh";
 
 const MALFORMED: ProfileError = ProfileError::Malformed("not one well-formed XML element");
 
 /// Parses one complete top-level element, as it stands in a stream: `jabber:client` by default, and the prefix
 /// `stream`.
 pub(super) fn parse(octets: &[u8]) -> Result<Element, ProfileError> {
-    if octets.len() > LIMIT {
-        return Err(ProfileError::TooLong { limit: LIMIT });
-    }
     let in_stream = [(None, CLIENT.to_owned()), (Some("stream".to_owned()), STREAMS.to_owned())];
-    let mut builder = TreeBuilder::new().with_prefixes_stack(vec![BTreeMap::from(in_stream).into()]);
+    let builder = TreeBuilder::new().with_prefixes_stack(vec![BTreeMap::from(in_stream).into()]);
+    parse_with(builder, octets, LIMIT, DEPTH)
+}
+
+/// Parses one complete element that stands alone, and so declares every namespace itself: of at most so many octets, and
+/// so deep.
+pub(super) fn parse_alone(octets: &[u8], limit: usize, deepest: usize) -> Result<Element, ProfileError> {
+    parse_with(TreeBuilder::new(), octets, limit, deepest)
+}
+
+/// An element as it stands in a stream, in a form in which it can stand alone.
+pub(super) fn alone(octets: &[u8]) -> Result<Vec<u8>, ProfileError> {
+    write(&plain(&parse(octets)?)?)
+}
+
+fn parse_with(mut builder: TreeBuilder, octets: &[u8], limit: usize, deepest: usize) -> Result<Element, ProfileError> {
+    if octets.len() > limit {
+        return Err(ProfileError::TooLong { limit });
+    }
     let mut parser = RawParser::new();
     let mut rest = octets;
     let mut depth = Depth::default();
     let mut attributes = Vec::new();
     loop {
         let event = next(&mut parser, &mut rest)?.ok_or(MALFORMED)?;
-        depth.count(&event)?;
+        depth.count_to(&event, deepest)?;
         match &event {
             RawEvent::ElementHeadOpen(..) => attributes.clear(),
             // The raw parser leaves this to its user, and two readings of one element are none (XML 1.0 section 3.1).
@@ -71,8 +90,12 @@ pub(super) struct Depth(pub(super) usize);
 
 impl Depth {
     pub(super) fn count(&mut self, event: &RawEvent) -> Result<(), ProfileError> {
+        self.count_to(event, DEPTH)
+    }
+
+    fn count_to(&mut self, event: &RawEvent, deepest: usize) -> Result<(), ProfileError> {
         match event {
-            RawEvent::ElementHeadOpen(..) if self.0 == DEPTH => {
+            RawEvent::ElementHeadOpen(..) if self.0 == deepest => {
                 return Err(ProfileError::Malformed("XML elements are nested too deep"));
             }
             RawEvent::ElementHeadOpen(..) => self.0 += 1,
@@ -92,8 +115,13 @@ pub(super) fn write(element: &Element) -> Result<Vec<u8>, ProfileError> {
 /// Somebody else's element without the prefixes that its author chose: the writer stops the program over some that are legal
 /// XML, and finds its own.
 pub(super) fn plain(element: &Element) -> Result<Element, ProfileError> {
+    plain_in(element, &|namespace| namespace)
+}
+
+/// The same with every namespace of an element as `rename` has it.
+pub(super) fn plain_in(element: &Element, rename: &dyn Fn(String) -> String) -> Result<Element, ProfileError> {
     const RESERVED: [&str; 2] = ["http://www.w3.org/2000/xmlns/", "http://www.w3.org/XML/1998/namespace"];
-    let namespace = element.ns();
+    let namespace = rename(element.ns());
     if RESERVED.contains(&namespace.as_str()) {
         return Err(ProfileError::Malformed("an element in a reserved namespace"));
     }
@@ -107,7 +135,7 @@ pub(super) fn plain(element: &Element) -> Result<Element, ProfileError> {
     copy.attrs_mut().clone_from(element.attrs());
     for node in element.nodes() {
         match node {
-            Node::Element(child) => _ = copy.append_child(plain(child)?),
+            Node::Element(child) => _ = copy.append_child(plain_in(child, rename)?),
             Node::Text(text) => copy.append_text_node(legal(text)?),
         }
     }
@@ -119,6 +147,13 @@ pub(super) fn plain(element: &Element) -> Result<Element, ProfileError> {
 pub(super) fn legal(text: &str) -> Result<&str, ProfileError> {
     let legal = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     if text.chars().all(legal) { Ok(text) } else { Err(ProfileError::IllegalText) }
+}
+
+/// An attribute of a tag that is written octet by octet.
+pub(super) fn write_attribute(tag: &mut Vec<u8>, name: &str, value: &str) -> Result<(), ProfileError> {
+    let value = escape(legal(value)?.as_bytes());
+    tag.extend([b" ", name.as_bytes(), b"='", &*value, b"'"].concat());
+    Ok(())
 }
 
 /// An attribute with a name that is a constant here.

@@ -68,6 +68,7 @@
 
 mod authenticate;
 mod bind;
+pub mod bosh;
 mod config_version;
 mod date_time;
 mod element;
@@ -75,9 +76,11 @@ mod failure;
 mod fast;
 mod features;
 mod framer;
+mod path;
 mod server_element;
 mod stream_management;
 mod success;
+pub mod websocket;
 
 use bytes::Bytes;
 use minidom::Element;
@@ -89,6 +92,7 @@ pub use failure::Failure;
 pub use fast::{Fast, FastFeature, FastLogin, IssuedToken};
 pub use features::Features;
 pub use framer::{Frame, Framer};
+pub use path::{Manager, Path};
 pub use server_element::ServerElement;
 pub use stream_management::{EnableStreamManagement, EnabledStreamManagement, Resume};
 pub use success::{GrantedAssertion, Success};
