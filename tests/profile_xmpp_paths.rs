@@ -284,6 +284,33 @@ mod over_bosh {
     }
 }
 
+/// The XML writer stops the program over some elements that the parser takes.
+#[test]
+fn junk_panics_nowhere() {
+    let element = "<m xml:lang='a' b:c='d' xmlns:b='urn:b'><b:e xmlns=''/>&lt;</m>";
+    let body = format!(
+        "<body xmlns='http://jabber.org/protocol/httpbind' rid='1' sid='s' to='t' xmpp:restart='false' xmlns:xmpp='urn:xmpp:xbosh'>\
+         {element}</body>"
+    );
+    for octets in [element, &body] {
+        for at in 0..octets.len() {
+            for octet in *b"\0<>'\"&;:/=! x\xff" {
+                let mut changed = octets.as_bytes().to_vec();
+                changed[at] = octet;
+                let _ = websocket::message(&changed);
+                let _ = websocket::Reader::new().receive(&changed);
+                let read = [
+                    Request::parse(&changed).and_then(|request| request.to_octets()),
+                    Response::parse(&changed).and_then(|response| response.to_octets()),
+                ];
+                for body in read.into_iter().flatten() {
+                    assert!(Response::parse(&body).is_ok());
+                }
+            }
+        }
+    }
+}
+
 const PINS: [Pin; 3] = [Pin::SHA_256_EXPR, Pin::SHA_256_ENDP, Pin::SHA_256_NONE];
 
 fn iky(connection: &mechanism::Connection<'_>) -> Vec<&'static str> {

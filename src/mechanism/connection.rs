@@ -107,7 +107,8 @@ impl<'s> Connection<'s> {
         self
     }
 
-    /// The peer is a connection manager: it carries several users over its TLS sessions, so none of them stands for anybody.
+    /// The peer is a connection manager: it carries several users over its TLS sessions, so none of them stands for anybody. No client becomes known
+    /// through it; XMPP's profile has a `Manager` that the operator trusts for more.
     #[must_use]
     pub fn through_manager(mut self) -> Self {
         self.manager = true;

@@ -60,6 +60,9 @@
 //! C: <authenticate …                            the same stream, and what these features have
 //! ```
 //!
+//! Over WebSocket it is the same in messages ([`websocket`]), over BOSH in the bodies of HTTP ([`bosh`]). Whose TLS facts a stream
+//! has then, and what is left of them behind a connection manager, say [`Path`] and [`Manager`].
+//!
 //! The parsers take one complete top-level element, at most 16 KiB and 16 levels deep, which the stack has cut out of
 //! the stream; [`Framer`] does it for a stack that has nothing for it. An element that they read stands once where it
 //! stands: with two, two readers may take one each. The draft adds three elements in the namespace

@@ -24,7 +24,7 @@ pub const SUBPROTOCOL: &str = "xmpp";
 /// Reads the messages of a stream, as [`Framer`](super::Framer) does what comes over TCP.
 ///
 /// One for each stream: after the success of a login with SASL of RFC 6120 the stream restarts, without `<close/>` and with
-/// a new `<open/>` (RFC 7395 section 3.7), and a new one of these reads it.
+/// a new `<open/>` (RFC 7395 section 3), and a new one of these reads it.
 #[derive(Debug, Default)]
 pub struct Reader(State);
 
@@ -47,7 +47,7 @@ impl Reader {
     /// the parsers of this module or the stack's own.
     ///
     /// # Errors
-    /// [`ProfileError`] for what is not one complete element that stands alone (RFC 7395 section 3.3.3), in 16 KiB and 16
+    /// [`ProfileError`] for what is not one complete element that stands alone (RFC 7395 section 3), in 16 KiB and 16
     /// levels at most; for one before `<open/>`, and for a second `<open/>`; the same again on every later call.
     pub fn receive(&mut self, message: &[u8]) -> Result<Frame, ProfileError> {
         match self.0 {
