@@ -65,9 +65,6 @@ impl Reader {
     }
 
     fn step(state: State, message: &[u8]) -> Result<Frame, ProfileError> {
-        if !message.starts_with(b"<") {
-            return Err(ProfileError::Malformed("a WebSocket message starts with its element"));
-        }
         let element = element::parse_alone(message, element::LIMIT, element::DEPTH)?;
         match (state, is_framing(&element)?) {
             (State::Ended, _) => Err(ProfileError::Malformed("a message after the stream was closed")),
