@@ -370,6 +370,13 @@ fn what_is_on_several_connections_is_bound_to_none() {
     assert_eq!(path.facts().tls_unique(), None);
     // What is bad of one connection stays.
     assert!(path.facts().is_early_data() && path.facts().keys_are_private().is_err());
+
+    // Nor is early data bound to it.
+    let early = Tls { early_data: true, ..tls.clone() };
+    let facts = early.server().early_exporter(&early.exporter()).unwrap();
+    let expr = PINS[0];
+    assert_eq!(expr.check_channel(&facts), Ok(()));
+    assert!(expr.check_channel(Path::bosh(facts).facts()).is_err());
 }
 
 #[test]

@@ -265,6 +265,7 @@ impl ChannelFacts {
     pub fn of_no_single_connection(mut self) -> Self {
         self.handshake = Handshake::Full;
         (self.exported, self.exporter_to_come, self.unique) = (None, false, None);
+        self.early_exported = None;
         (self.handle, self.predecessor) = (None, None);
         self
     }
