@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fast_reauth_fuzz::dovecot_auth::run(data));
