@@ -10,6 +10,7 @@ pub mod profile_pair;
 pub mod profile_streams;
 pub mod proxy_header;
 pub mod sealed_record;
+pub mod seeds;
 pub mod serialised;
 pub mod xmpp_elements;
 

@@ -3,8 +3,8 @@
 use bytes::{Bytes, BytesMut};
 use fast_reauth::mechanism::Outcome;
 use fast_reauth::profile::{
-    ClientExchange, Completion, Event, Flight, MechanismName, NextCommand, Offer, ServerEvent, ServerExchange, Tag, acap,
-    imap, ldap, pop3, sieve, smtp,
+    ClientExchange, Completion, Event, Flight, MechanismName, NextCommand, Offer, ServerEvent, ServerExchange, Tag,
+    acap, imap, ldap, pop3, sieve, smtp,
 };
 
 use crate::input::{buffer, pieces, split};

@@ -3,8 +3,8 @@
 use bytes::BytesMut;
 use fast_reauth::mechanism::Outcome;
 use fast_reauth::profile::{
-    ClientExchange, Event, MechanismName, Offer, ProfileError, ServerEvent, ServerExchange, Tag, acap, imap, ldap, pop3,
-    sieve, smtp,
+    ClientExchange, Event, MechanismName, Offer, ProfileError, ServerEvent, ServerExchange, Tag, acap, imap, ldap,
+    pop3, sieve, smtp,
 };
 
 use crate::input::{pieces, split};

@@ -41,7 +41,9 @@ fn header(front_end: &Trusted<'_>, octets: &[u8]) {
             (Ok(Header::NeedMore), Ok(Header::NeedMore) | Err(_)) => {}
             (Ok(Header::NeedMore), Ok(_)) => assert!(needed.is_some_and(|len| end < len), "{end} octets are enough"),
             (Ok(Header::Local { len } | Header::Forwarded { len, .. }), _) => assert_eq!(needed, Some(len)),
-            (Err(early), Err(late)) => assert!(early == *late || early == HeaderError::Missing || *late == HeaderError::Version1),
+            (Err(early), Err(late)) => {
+                assert!(early == *late || early == HeaderError::Missing || *late == HeaderError::Version1)
+            }
             (Err(early), Ok(_)) => panic!("{end} octets were refused: {early}"),
         }
     }
@@ -100,7 +102,14 @@ fn facts(front_end: &Trusted<'_>, octets: &[u8]) {
     };
     let seen = |facts: &ChannelFacts| {
         let lineage = facts.lineage().cloned();
-        (facts.version(), facts.is_resumed(), facts.is_early_data(), facts.name().clone(), lineage, facts.own_handle().copied())
+        (
+            facts.version(),
+            facts.is_resumed(),
+            facts.is_early_data(),
+            facts.name().clone(),
+            lineage,
+            facts.own_handle().copied(),
+        )
     };
     let mut expected = facts;
     if given.is_some() && !with_values {

@@ -231,10 +231,13 @@ fn pdu(message_id: i64, id: u64, inner: Vec<Tag>) -> Result<Bytes, ProfileError>
 
 /// Length of the first complete PDU in `input`.
 fn complete(input: &[u8]) -> Result<Option<usize>, ProfileError> {
+    // First, so that the error is the same however the octets arrive.
+    if input.first().is_some_and(|&tag| tag != 0x30) {
+        return Err(MALFORMED);
+    }
     match header(input)? {
         Some((head, len)) if head + len > LIMIT => Err(ProfileError::TooLong { limit: LIMIT }),
         Some((head, len)) if head + len <= input.len() => Ok(Some(head + len)),
-        _ if input.first().is_some_and(|&tag| tag != 0x30) => Err(MALFORMED),
         _ => Ok(None),
     }
 }

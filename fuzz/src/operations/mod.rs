@@ -1,0 +1,60 @@
+//! A service and its clients over a long time, with everything that goes wrong: octets are operations, four each, after two that
+//! configure the service. After each one the rules of [`oracle`] hold; in the end every client gets in again ([`recovery`]).
+
+mod attack;
+mod client;
+mod oracle;
+mod recovery;
+mod service;
+mod world;
+
+use fast_reauth::assertion::Policy;
+use fast_reauth::store::client::Accounts;
+
+use crate::common::start_over;
+use crate::input::split;
+use world::{CLIENTS, Reply, World};
+
+/// How often each client may start anew in one run.
+const LIVES: usize = 8;
+/// Operations of one run; what is behind them is not looked at.
+const MOST: usize = 160;
+
+/// Runs the operations that these octets say.
+pub fn run(data: &[u8]) {
+    let Some(([kind, more], operations)) = split(data) else { return };
+    start_over();
+    let setup = service::Setup::of(kind, more);
+    let servers = setup.servers();
+    let pool: Vec<Accounts> = (0..CLIENTS * LIVES)
+        .map(|_| Accounts::new(Policy::default()).preferring(setup.pins.clone()).preferring_tokens(setup.tokens))
+        .collect();
+    let mut world = World::new(&setup, &servers, &pool);
+    for operation in operations.chunks_exact(4).take(MOST) {
+        if let &[what, a, b, c] = operation {
+            step(&mut world, what, [a, b, c].map(usize::from));
+        }
+    }
+    world.recover();
+}
+
+fn step(world: &mut World<'_>, what: u8, [a, b, c]: [usize; 3]) {
+    match what % 16 {
+        0 => _ = world.connect(a % CLIENTS, b & 1 == 0, b & 2 == 0),
+        1 => world.plan(a),
+        2 => world.deliver(a, b),
+        3 => world.reply(a, Reply::of(b), c),
+        4 => world.full_login(a, b, c % 4 == 0),
+        5 => world.attack(a, b, c),
+        6 => world.attack_external(a, b),
+        7 => world.wait(a),
+        8 => world.revoke(a % CLIENTS, b),
+        9 => world.backup_or_restore(a),
+        10 => world.restart_client(a % CLIENTS, b),
+        11 => world.reconfigure(a),
+        12 => world.sweep(),
+        13 => world.whole_reconnect(a % CLIENTS, b & 1 == 0),
+        14 => world.whole_login(a % CLIENTS, b),
+        _ => world.deliver_again(a),
+    }
+}

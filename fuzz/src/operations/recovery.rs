@@ -1,0 +1,93 @@
+//! After the faults: every client gets in, at worst by a full login; and behind that one it comes back without.
+
+use fast_reauth::Timestamp;
+use fast_reauth::assertion::LineageRule;
+use fast_reauth::mechanism::{NextStep, Outcome};
+use fast_reauth::store::client::{Plan, Settled};
+
+use super::service::Fault;
+use super::world::{CLIENTS, World};
+use crate::common::bound;
+
+/// How a client got in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum In {
+    Recognised,
+    Fully,
+}
+
+impl World<'_> {
+    pub(super) fn recover(&mut self) {
+        self.recovering = true;
+        // A login in the second of a revocation counts as one before it.
+        self.now = Timestamp::from_secs(self.now.as_secs() + 1);
+        for client in 0..CLIENTS {
+            let _ = self.get_in(client, true);
+            let at = self.connect(client, false, true);
+            assert!(self.log_in_fully(at, &bound(self.user(client)), false), "a full login is not remembered");
+            assert_eq!(self.get_in(client, true), In::Recognised, "behind a full login, on its session");
+            let needs_session = match self.setup.lineage {
+                LineageRule::Never => false,
+                LineageRule::ForReusableProofs => self.setup.pins.iter().any(|pin| pin.needs_counter()),
+                LineageRule::Always => !self.setup.pins.is_empty(),
+            };
+            if !needs_session {
+                assert_eq!(self.get_in(client, false), In::Recognised, "behind a full login, on another session");
+            }
+        }
+    }
+
+    /// The client does as it is told until it is in.
+    fn get_in(&mut self, client: usize, mut resume: bool) -> In {
+        for _ in 0..4 {
+            let at = self.connect(client, resume, true);
+            match self.on_this_connection(at) {
+                Some(how) => return how,
+                None => resume = false,
+            }
+        }
+        panic!("{} is stuck", self.user(client));
+    }
+
+    /// `None` where it has to connect again, with a full handshake.
+    fn on_this_connection(&mut self, at: usize) -> Option<In> {
+        for _ in 0..16 {
+            let (open, now) = (&mut self.open[at], self.now);
+            let attempt = match open.client.plan(now) {
+                Plan::Known(attempt) => attempt,
+                Plan::FullLogin => {
+                    let _ = self.log_in_fully(at, &bound(self.user(self.open[at].owner)), false);
+                    return Some(In::Fully);
+                }
+                Plan::FullHandshake => return None,
+                Plan::Abandon => panic!("the server is the right one"),
+            };
+            let (mechanism, octets, owner) = (attempt.mechanism(), attempt.message().to_vec(), open.owner);
+            let sent = super::oracle::Sent {
+                client: owner,
+                mechanism,
+                octets: octets.clone(),
+                count: attempt.count(),
+                channel: open.tls.secret,
+                accepted: false,
+            };
+            self.oracle.sent.push(sent);
+            let verdict = self.judge(at, mechanism, &octets, attempt.count(), owner, Fault::None);
+            let open = &mut self.open[at];
+            match open.client.settle(attempt, verdict.outcome, verdict.message.as_deref(), now) {
+                Settled::LoggedIn => {
+                    assert_eq!(verdict.outcome, Outcome::Accepted);
+                    if let Some(token) = &verdict.token {
+                        let _ = open.client.token_rotated(token.token.expose(), token.expires, now);
+                    }
+                    self.keep_session(at);
+                    return Some(In::Recognised);
+                }
+                Settled::Failed(NextStep::TryPredecessor | NextStep::FullLogin) => {}
+                Settled::Failed(NextStep::FullHandshake) => return None,
+                Settled::Failed(next) => panic!("{next:?} after {:?}", verdict.outcome),
+            }
+        }
+        panic!("a connection without end");
+    }
+}

@@ -1,0 +1,213 @@
+//! The service: its configurations, and its store, which fails, is lost, and comes back from a backup.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use fast_reauth::Timestamp;
+use fast_reauth::assertion::{
+    Binding, Hash, HtMechanism, LineageRule, Pin, Policy, Scope, Service as Name, ServiceKeys,
+};
+use fast_reauth::channel::ServerName;
+use fast_reauth::internal::fingerprint;
+use fast_reauth::mechanism::Server;
+use fast_reauth::store::{Commit, Committed, Device, Found, Lookup, MemoryStore, Revoke, Store, Unavailable};
+
+use crate::common::{FULL, NAME};
+
+/// What a service offers.
+#[derive(Clone, Debug)]
+pub(super) struct Setup {
+    pub(super) pins: Vec<Pin>,
+    pub(super) tokens: Option<HtMechanism>,
+    pub(super) sealed: bool,
+    external: bool,
+    pub(super) lineage: LineageRule,
+}
+
+impl Setup {
+    pub(super) fn of(kind: u8, more: u8) -> Self {
+        let endp = Pin::mac(Hash::Sha256, Binding::EndPoint);
+        let (pins, tokens, sealed) = match kind % 9 {
+            0 => (vec![Pin::SHA_256_EXPR], None, false),
+            1 => (vec![Pin::SHA_256_EXPR], None, true),
+            2 => (vec![Pin::SHA_256_NONE], None, false),
+            3 => (vec![endp], None, false),
+            4 => (vec![Pin::ED25519_EXPR], None, false),
+            5 => (vec![Pin::SHA_256_EXPR, Pin::SHA_256_NONE], None, false),
+            6 => (vec![], Some(HtMechanism::HT_SHA_256_EXPR), false),
+            7 => (vec![], Some(HtMechanism::HT_SHA_256_NONE), false),
+            _ => (vec![Pin::ED25519_EXPR], HtMechanism::from_name("HT2-SHA-256-EXPR"), true),
+        };
+        let lineage = [LineageRule::Never, LineageRule::ForReusableProofs, LineageRule::Always][usize::from(more) % 3];
+        Self { pins, tokens, sealed, external: more & 16 == 0, lineage }
+    }
+
+    /// Each generation of keys, with each of two offers.
+    pub(super) fn servers(&self) -> Vec<Server> {
+        let both = ServiceKeys::new(1, &[0x11; 32]).and(2, &[0x22; 32]).expect("two ids");
+        let second = both.clone().current(2).expect("it is there");
+        let keys = [ServiceKeys::new(1, &[0x11; 32]), second.clone(), second.without(1)];
+        keys.iter().flat_map(|keys| [false, true].map(|other| self.server(keys, other))).collect()
+    }
+
+    fn server(&self, keys: &ServiceKeys, other_offer: bool) -> Server {
+        let mut policy = Policy::default();
+        policy.lineage = self.lineage;
+        let name = ServerName::parse(NAME).expect("a name");
+        // One mechanism less is another offer, which a client has to log in to fully.
+        let full = if other_offer { &FULL[..1] } else { &FULL[..] };
+        let server = Server::new(Name::IMAP, [name], full.iter().copied()).expect("it has a name");
+        let mut server = server.pins(self.pins.iter().copied()).policy(policy);
+        if self.sealed {
+            server = server.sealed(keys.clone());
+        }
+        if !self.external {
+            server = server.without_external();
+        }
+        if let Some(mechanism) = self.tokens {
+            server = server.fast([mechanism], keys.clone());
+        }
+        server
+    }
+}
+
+/// What goes wrong in the store during one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    None,
+    /// It does not answer a lookup.
+    Lookup,
+    /// It does not answer a commit, and did not apply it.
+    Commit,
+    /// It applied the commit, and the answer is lost.
+    Answer,
+    /// Between the two, everything of this account is revoked.
+    Revoked(&'static str),
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Commit(Commit),
+    Revoke(String, Revoke),
+    Everyone,
+}
+
+/// The service's store, and all that was ever done to it.
+#[derive(Debug)]
+pub(super) struct Service {
+    store: MemoryStore,
+    log: Mutex<Vec<(Change, Timestamp)>>,
+    fault: Mutex<Fault>,
+    /// Whether the fault of the last attempt came to pass.
+    struck: Mutex<bool>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Service {
+    pub(super) fn new() -> Self {
+        let (log, fault) = (Mutex::new(Vec::new()), Mutex::new(Fault::None));
+        Self { store: MemoryStore::default(), log, fault, struck: Mutex::new(false) }
+    }
+
+    pub(super) fn set_fault(&self, fault: Fault) {
+        *lock(&self.fault) = fault;
+        *lock(&self.struck) = false;
+    }
+
+    pub(super) fn struck(&self) -> bool {
+        *lock(&self.struck)
+    }
+
+    pub(super) fn fingerprint(&self) -> [u8; 32] {
+        fingerprint(&self.store)
+    }
+
+    pub(super) fn sweep(&self, now: Timestamp) {
+        self.store.sweep(now);
+    }
+
+    pub(super) fn age(&self) -> usize {
+        lock(&self.log).len()
+    }
+
+    /// Comes back as it was at that age, by the draft's rules for a server from a backup: it forgets the records whose counters
+    /// it may have forgotten, and the operator repeats the revocations.
+    pub(super) fn restored(&self, age: usize, now: Timestamp) -> Self {
+        let restored = Self::new();
+        let log = lock(&self.log);
+        let (kept, lost) = log.split_at(age.min(log.len()));
+        for (change, then) in kept {
+            restored.again(change, *then);
+        }
+        for (change, _) in lost.iter().filter(|(change, _)| !matches!(change, Change::Commit(_))) {
+            restored.again(change, now);
+        }
+        restored
+    }
+
+    fn again(&self, change: &Change, then: Timestamp) {
+        let done = match change.clone() {
+            Change::Commit(Commit::Remember(mut remember)) => {
+                remember.records.retain(|record| !record.pin().needs_counter());
+                let replayable = |mechanism: HtMechanism| mechanism == HtMechanism::HT_SHA_256_NONE;
+                let token = remember.token.take();
+                remember.token =
+                    token.filter(|token| token.new_token().is_none_or(|slot| !replayable(slot.mechanism())));
+                self.commit(&Commit::Remember(remember), then).is_ok()
+            }
+            Change::Commit(commit) => self.commit(&commit, then).is_ok(),
+            Change::Revoke(identity, which) => self.revoke(&identity, which, then).is_ok(),
+            Change::Everyone => self.revoke_everyone(then).is_ok(),
+        };
+        assert!(done, "a store in memory always answers");
+    }
+
+    fn note(&self, change: Change, now: Timestamp) {
+        lock(&self.log).push((change, now));
+    }
+
+    fn strikes(&self, fault: Fault) -> bool {
+        let strikes = *lock(&self.fault) == fault;
+        *lock(&self.struck) |= strikes;
+        strikes
+    }
+}
+
+impl Store for Service {
+    fn lookup(&self, lookup: &Lookup, now: Timestamp) -> Result<Found, Unavailable> {
+        if self.strikes(Fault::Lookup) {
+            return Err(Unavailable);
+        }
+        self.store.lookup(lookup, now)
+    }
+
+    fn commit(&self, commit: &Commit, now: Timestamp) -> Result<Committed, Unavailable> {
+        if self.strikes(Fault::Commit) {
+            return Err(Unavailable);
+        }
+        let fault = *lock(&self.fault);
+        if let Fault::Revoked(identity) = fault {
+            self.strikes(fault);
+            self.revoke(identity, Revoke::All, now)?;
+        }
+        self.note(Change::Commit(commit.clone()), now);
+        let committed = self.store.commit(commit, now);
+        if self.strikes(Fault::Answer) { Err(Unavailable) } else { committed }
+    }
+
+    fn devices(&self, identity: &str, scope: Option<&Scope>, now: Timestamp) -> Result<Vec<Device>, Unavailable> {
+        self.store.devices(identity, scope, now)
+    }
+
+    fn revoke(&self, identity: &str, which: Revoke, now: Timestamp) -> Result<usize, Unavailable> {
+        self.note(Change::Revoke(identity.to_owned(), which), now);
+        self.store.revoke(identity, which, now)
+    }
+
+    fn revoke_everyone(&self, now: Timestamp) -> Result<(), Unavailable> {
+        self.note(Change::Everyone, now);
+        self.store.revoke_everyone(now)
+    }
+}

@@ -1,0 +1,336 @@
+//! The clients, their connections, and what happens on them.
+
+use fast_reauth::Timestamp;
+use fast_reauth::assertion::{FullLogin, Pin};
+use fast_reauth::mechanism::ht::Request;
+use fast_reauth::mechanism::{Connection, Outcome, Server, Verdict};
+use fast_reauth::store::Store;
+use fast_reauth::store::client::{self, Accounts, Attempt, Plan, Predecessor, Settled};
+
+use super::client::{Client, Kept};
+use super::oracle::{Channel, Oracle, Received, Sent};
+use super::service::{Fault, Service, Setup};
+use crate::common::{START, Tls, account, bound, fresh};
+use crate::input::edited;
+
+pub(super) const CLIENTS: usize = 4;
+/// Two installations of one user, one of another; and the attacker, who has an account too.
+const USERS: [&str; CLIENTS] = ["alice", "alice", "bob", "mallory"];
+pub(super) const MALLORY: usize = 3;
+/// Open at a time; the oldest goes.
+const CONNECTIONS: usize = 8;
+
+/// How the service's answer comes to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reply {
+    Honest,
+    Lost,
+    Altered,
+    OfAnother,
+    BareSuccess,
+    BareFailure,
+}
+
+impl Reply {
+    pub(super) fn of(which: usize) -> Self {
+        match which % 10 {
+            0..5 => Self::Honest,
+            5 => Self::Lost,
+            6 => Self::Altered,
+            7 => Self::OfAnother,
+            8 => Self::BareSuccess,
+            _ => Self::BareFailure,
+        }
+    }
+}
+
+/// Both ends of a connection.
+pub(super) struct Open<'a> {
+    pub(super) owner: usize,
+    pub(super) tls: Tls,
+    pub(super) client: client::Connection<'a>,
+    pub(super) server: Connection<'a>,
+    attempt: Option<(Attempt, usize)>,
+    answer: Option<Verdict>,
+}
+
+pub(super) struct World<'a> {
+    pub(super) setup: &'a Setup,
+    servers: &'a [Server],
+    pub(super) current: usize,
+    pub(super) service: Service,
+    pub(super) backup: usize,
+    pub(super) clients: Vec<Client<'a>>,
+    pub(super) open: Vec<Open<'a>>,
+    pub(super) oracle: Oracle,
+    pub(super) now: Timestamp,
+    /// While nothing goes wrong on purpose, no look is taken at the whole store, which costs more than all else.
+    pub(super) recovering: bool,
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(setup: &'a Setup, servers: &'a [Server], pool: &'a [Accounts]) -> Self {
+        let lives = pool.chunks(pool.len() / CLIENTS);
+        let clients = lives.zip(USERS).map(|(lives, user)| Client::new(user, lives)).collect();
+        let (service, open, oracle) = (Service::new(), Vec::new(), Oracle::default());
+        Self { setup, servers, current: 0, service, backup: 0, clients, open, oracle, now: START, recovering: false }
+    }
+
+    pub(super) fn user(&self, client: usize) -> &'static str {
+        self.clients[client].user
+    }
+
+    /// A new connection of a client; where it speaks first it does not see the offer. Returns its place.
+    pub(super) fn connect(&mut self, owner: usize, resume: bool, sees_offer: bool) -> usize {
+        let this = &self.clients[owner];
+        let before = this.session.as_ref().filter(|_| resume);
+        let tls = before.map_or_else(Tls::full, |before| Tls::resuming(&before.tls));
+        let mut server =
+            Connection::new(&self.servers[self.current], tls.server()).seal_with(fresh()).grant_with(fresh());
+        if let Some(lookup) = server.lookup() {
+            let found = self.service.lookup(&lookup, self.now);
+            server = server.resumes(found.ok().and_then(|found| found.lineage));
+        }
+        let mut client = this.accounts().connect(&account(this.user), tls.client());
+        client = client.resumes(before.and_then(|before| before.predecessor.clone()));
+        if sees_offer {
+            client.saw_offer(server.mechanisms(self.now));
+            client.saw_fast(server.fast_mechanisms().into_iter().map(|mechanism| mechanism.name()));
+        }
+        if self.open.len() == CONNECTIONS {
+            self.open.remove(0);
+        }
+        self.open.push(Open { owner, tls, client, server, attempt: None, answer: None });
+        self.open.len() - 1
+    }
+
+    fn at(&self, which: usize) -> Option<usize> {
+        (!self.open.is_empty()).then(|| which % self.open.len())
+    }
+
+    /// The client decides how to log in there, and sends it if the service may know it.
+    pub(super) fn plan(&mut self, which: usize) {
+        let Some(at) = self.at(which) else { return };
+        let (open, now) = (&mut self.open[at], self.now);
+        if open.attempt.is_some() {
+            return;
+        }
+        if let Plan::Known(attempt) = open.client.plan(now) {
+            let sent = Sent {
+                client: open.owner,
+                mechanism: attempt.mechanism(),
+                octets: attempt.message().to_vec(),
+                count: attempt.count(),
+                channel: open.tls.secret,
+                accepted: false,
+            };
+            self.oracle.sent.push(sent);
+            open.attempt = Some((attempt, self.oracle.sent.len() - 1));
+        }
+    }
+
+    /// The service gets what the client sent, once; and its store may fail at it.
+    pub(super) fn deliver(&mut self, which: usize, fault: usize) {
+        let Some(at) = self.at(which) else { return };
+        let Some((_, sent)) = self.open[at].attempt.as_ref().filter(|_| self.open[at].answer.is_none()) else { return };
+        let sent = self.oracle.sent[*sent].clone();
+        let fault = match fault % 16 {
+            12 => Fault::Lookup,
+            13 => Fault::Commit,
+            14 => Fault::Answer,
+            15 => Fault::Revoked(self.user(self.open[at].owner)),
+            _ => Fault::None,
+        };
+        let verdict = self.judge(at, sent.mechanism, &sent.octets, sent.count, sent.client, fault);
+        self.open[at].answer = Some(verdict);
+    }
+
+    /// The same message again, on the same connection.
+    pub(super) fn deliver_again(&mut self, which: usize) {
+        let Some(at) = self.at(which) else { return };
+        let Some((_, sent)) = self.open[at].attempt.as_ref() else { return };
+        let sent = self.oracle.sent[*sent].clone();
+        let _ = self.judge(at, sent.mechanism, &sent.octets, sent.count, sent.client, Fault::None);
+    }
+
+    /// What the service makes of a message, with the rules checked.
+    pub(super) fn judge(
+        &mut self,
+        at: usize,
+        mechanism: &str,
+        octets: &[u8],
+        count: Option<u64>,
+        sender: usize,
+        fault: Fault,
+    ) -> Verdict {
+        let (open, now, service) = (&mut self.open[at], self.now, &self.service);
+        let fingerprint = || (!self.recovering).then(|| service.fingerprint());
+        let before = fingerprint();
+        service.set_fault(fault);
+        let verdict = match (Pin::from_name(mechanism), self.setup.tokens) {
+            (Some(pin), _) => open.server.iky(pin, octets).run(service, now),
+            (None, Some(token)) if mechanism == token.name() => {
+                let installation = format!("installation {sender}");
+                let request = Request::new(token, octets, &installation, fresh()).count(count);
+                open.server.ht(request).run(service, now)
+            }
+            _ => open.server.external(octets).run(service, now),
+        };
+        let struck = service.struck();
+        service.set_fault(Fault::None);
+        Oracle::consistent(verdict.outcome, verdict.recognised.as_ref());
+        let revoked = matches!(fault, Fault::Revoked(_));
+        // A sealed assertion is not in the store, so between lookup and answer there may be nothing that notices.
+        let noticed = revoked && struck && !self.setup.sealed;
+        assert!(!noticed || verdict.outcome != Outcome::Accepted, "a revocation came before the commit, and lost");
+        if verdict.outcome != Outcome::Accepted && !revoked && fault != Fault::Answer {
+            assert!(fingerprint() == before, "a failed attempt changed the store: {:?}", verdict.outcome);
+        }
+        if verdict.outcome == Outcome::Unavailable {
+            assert!(struck, "the store answered");
+        }
+        if let Some(client) = &verdict.recognised {
+            let channel = Channel {
+                secret: &open.tls.secret,
+                handle: *open.tls.handle.as_octets(),
+                resumed: open.tls.resumed.map(|handle| *handle.as_octets()),
+                user: self.clients[open.owner].user,
+            };
+            self.oracle.accepted(client, &Received { mechanism, octets, count }, &channel, now);
+            if let Some(link) = open.server.recognised(client, now) {
+                let _ = service.commit(&link, now);
+            }
+        }
+        if let Fault::Revoked(user) = fault {
+            // Also where there was nothing to commit, so that what is true does not hang on it.
+            let _ = self.service.revoke(user, fast_reauth::store::Revoke::All, now);
+            self.oracle.revoked(Some(user), None, now);
+        }
+        verdict
+    }
+
+    /// The client gets an answer, or what somebody made of it.
+    pub(super) fn reply(&mut self, which: usize, how: Reply, edit: usize) {
+        let Some(at) = self.at(which) else { return };
+        let other = self.open.iter().filter_map(|open| open.answer.as_ref()?.message.clone()).nth(edit % CONNECTIONS);
+        let (open, now) = (&mut self.open[at], self.now);
+        let Some(answer) = open.answer.take() else { return };
+        let Some((attempt, _)) = open.attempt.take() else { return };
+        let external = attempt.mechanism() == "EXTERNAL";
+        let held = self.clients[open.owner].accounts().assertions(&account(self.clients[open.owner].user));
+        let (outcome, message) = match how {
+            Reply::Lost => {
+                self.open.remove(at);
+                return;
+            }
+            Reply::Honest => (answer.outcome, answer.message.clone()),
+            Reply::Altered => {
+                let good = answer.message.clone().unwrap_or_default();
+                (Outcome::Accepted, Some(edited(&good, &[edit as u8, (edit >> 2) as u8, b'A'])))
+            }
+            Reply::OfAnother => (Outcome::Accepted, other),
+            Reply::BareSuccess => (Outcome::Accepted, None),
+            Reply::BareFailure => (Outcome::BadProof, None),
+        };
+        let honest = outcome == answer.outcome && message == answer.message;
+        let settled = open.client.settle(attempt, outcome, message.as_deref(), now);
+        match settled {
+            // With EXTERNAL the server is known by TLS alone.
+            Settled::LoggedIn => assert!(external || (honest && answer.outcome == Outcome::Accepted), "{how:?}"),
+            Settled::Failed(_) => assert!(!honest || answer.outcome != Outcome::Accepted, "{settled:?} after success"),
+        }
+        if matches!(how, Reply::BareFailure | Reply::BareSuccess) {
+            let kept = self.clients[open.owner].accounts().assertions(&account(self.clients[open.owner].user));
+            assert!(
+                external || held.iter().all(|one| kept.iter().any(|left| left.id() == one.id())),
+                "nobody signed that"
+            );
+        }
+        if settled == Settled::LoggedIn && answer.outcome == Outcome::Accepted {
+            if let Some(token) = &answer.token {
+                let _ = open.client.token_rotated(token.token.expose(), token.expires, now);
+            }
+            self.keep_session(at);
+        } else {
+            self.open.remove(at);
+        }
+    }
+
+    /// The client keeps the TLS session of a connection on which it logged in.
+    pub(super) fn keep_session(&mut self, at: usize) {
+        let open = &self.open[at];
+        let predecessor = Predecessor { lineage: open.tls.lineage(), family: open.client.family() };
+        self.clients[open.owner].session =
+            Some(super::client::Session { tls: open.tls.clone(), predecessor: Some(predecessor) });
+    }
+
+    /// A login with a password or the like on this connection, whose answer may be lost.
+    pub(super) fn full_login(&mut self, which: usize, kind: usize, lost: bool) {
+        let Some(at) = self.at(which) else { return };
+        let user = self.user(self.open[at].owner);
+        let full = match kind % 8 {
+            6 => FullLogin::new("PLAIN", user).expect("names"),
+            7 => FullLogin::new("SCRAM-SHA-256", user).expect("names"),
+            _ => bound(user),
+        };
+        if self.open[at].attempt.is_none() {
+            let _ = self.log_in_fully(at, &full, lost);
+        }
+    }
+
+    /// A client comes back, and everything goes well.
+    pub(super) fn whole_reconnect(&mut self, owner: usize, resume: bool) {
+        let at = self.connect(owner, resume, true);
+        self.plan(at);
+        self.deliver(at, 0);
+        self.reply(at, Reply::Honest, 0);
+    }
+
+    pub(super) fn whole_login(&mut self, owner: usize, kind: usize) {
+        let at = self.connect(owner, false, true);
+        self.full_login(at, kind, false);
+    }
+
+    pub(super) fn wait(&mut self, how_long: usize) {
+        const DAY: u64 = crate::common::DAY;
+        let seconds = [1, 59, 299, 3600, DAY, 3 * DAY, 6 * DAY, 21 * DAY][how_long % 8];
+        self.now = Timestamp::from_secs(self.now.as_secs() + seconds);
+    }
+
+    pub(super) fn sweep(&mut self) {
+        self.service.sweep(self.now);
+    }
+
+    /// Other keys, or another offer.
+    pub(super) fn reconfigure(&mut self, which: usize) {
+        self.current = which % self.servers.len();
+    }
+
+    pub(super) fn backup_or_restore(&mut self, which: usize) {
+        match which % 4 {
+            0 | 1 => self.backup = self.service.age(),
+            2 => self.service = self.service.restored(self.backup, self.now),
+            _ => self.service = Service::new(),
+        }
+        self.backup = self.backup.min(self.service.age());
+    }
+
+    /// A client's process ends; what it has afterwards is what it had, or had once.
+    pub(super) fn restart_client(&mut self, client: usize, how: usize) {
+        let this = &mut self.clients[client];
+        match how % 4 {
+            0 => this.backup = Some(Kept::of(this)),
+            1 => {
+                let Some(kept) = this.backup.clone() else { return };
+                this.restart(&kept);
+            }
+            _ => {
+                let kept = Kept::of(this);
+                this.restart(&kept);
+            }
+        }
+        if how % 4 != 0 {
+            self.open.retain(|open| open.owner != client);
+        }
+    }
+}
