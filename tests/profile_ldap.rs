@@ -217,3 +217,25 @@ fn large_and_deep_requests_are_declined_by_their_tag() {
         assert_eq!(&input[..], &request[..]);
     }
 }
+
+/// Octets mean the same however the network cuts them.
+#[test]
+fn an_error_is_the_same_whole_and_octet_by_octet() {
+    let no_operation = [0x30, 3, 2, 1, 1, 0x63, 0];
+    for wire in [&b"\x31\x82\x40\x00"[..], &no_operation] {
+        let outcome = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+            let (mut server, mut input) = (ldap::ServerExchange::new(&offer()), BytesMut::new());
+            for piece in pieces {
+                input.extend_from_slice(piece);
+                let event = server.receive(&mut input);
+                if event != Ok(ServerEvent::NeedMore) {
+                    return event;
+                }
+            }
+            Ok(ServerEvent::NeedMore)
+        };
+        let (whole, cut) = (outcome(&mut core::iter::once(wire)), outcome(&mut wire.chunks(1)));
+        assert_eq!(whole, cut);
+        assert!(matches!(whole, Err(ProfileError::Malformed(_))), "{wire:?}: {whole:?}");
+    }
+}

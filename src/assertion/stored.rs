@@ -136,7 +136,11 @@ impl Record {
         let (issued, full_login, expires) = (read_moment(input)?, read_moment(input)?, read_moment(input)?);
         let unused_until = read_maybe(input)?;
         let [superseded, revoked, is_successor] = read_flags(input)?;
-        let renews = Some(AssertionId(read_array(input)?)).filter(|_| is_successor);
+        let parent = read_array(input)?;
+        if !is_successor && parent != [0; AssertionId::LEN] {
+            return None;
+        }
+        let renews = Some(AssertionId(parent)).filter(|_| is_successor);
         Some(Self {
             id,
             pin,

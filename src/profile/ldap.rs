@@ -247,10 +247,12 @@ const BIND_REQUEST_TAG: u8 = 0x60;
 
 /// The tag of the operation of a PDU that may not be whole yet: it stands behind the envelope's header and the message id.
 fn operation_tag(input: &[u8]) -> Option<u8> {
-    let (envelope, _) = header(input).ok()??;
+    let (envelope, all) = header(input).ok()??;
     let id = input.get(envelope..)?;
     let (head, len) = header(id).ok()??;
-    (input.first() == Some(&0x30) && id.first() == Some(&0x02)).then(|| id.get(head.checked_add(len)?).copied())?
+    // What is behind the envelope is the next PDU's.
+    let at = head.checked_add(len).filter(|&at| at < all)?;
+    (input.first() == Some(&0x30) && id.first() == Some(&0x02)).then(|| id.get(at).copied())?
 }
 
 /// Octets of the tag and length, and the length: definite, at most four octets of it (RFC 4511 section 5.1).
