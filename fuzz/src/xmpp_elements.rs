@@ -94,7 +94,8 @@ fn understood(octets: &[u8]) {
         _ => {}
     }
     if let Ok(features) = Features::parse(octets) {
-        if let Ok(octets) = features.to_octets() {
+        // What is inline goes with SASL2; where that lists nothing, nothing of it is written.
+        if let Some(octets) = features.to_octets().ok().filter(|_| !features.sasl2.mechanisms().is_empty()) {
             assert_eq!(Features::parse(&octets), Ok(features));
         }
     }
