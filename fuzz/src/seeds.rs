@@ -63,7 +63,8 @@ fn stories(add: &mut dyn FnMut(&str, &[u8])) {
     let mallory_logs_in: &[u8] = &[14, 3, 0, 0];
     let weeks_later: &[u8] = &[7, 7, 0, 0];
     let attempt: &[u8] = &[0, 0, 1, 0, 1, 7, 0, 0];
-    let stories: [&[&[u8]]; 9] = [
+    let under_way: &[u8] = &[0, 0, 1, 0, 1, 1, 0, 0];
+    let stories: [&[&[u8]]; 14] = [
         &[alice_logs_in, alice_comes_back, on_her_session, on_her_session],
         // Somebody sends on what was sent, before and after it arrived.
         &[alice_logs_in, alice_comes_back, mallory_logs_in, &[5, 0, 0, 0], &[5, 0, 0, 1]],
@@ -77,6 +78,13 @@ fn stories(add: &mut dyn FnMut(&str, &[u8])) {
             &[5, 1, 0, 5],
         ],
         &[alice_logs_in, mallory_logs_in, &[6, 0, 0, 0], &[0, 3, 0, 0], &[6, 0, 1, 0]],
+        // A message that is bound to nothing reaches the attacker first, on a session that is hers, or on which nobody is; and EXTERNAL there.
+        &[alice_logs_in, under_way, mallory_logs_in, &[5, 0, 0, 0], &[0, 3, 0, 0], &[6, 2, 1, 0]],
+        &[alice_logs_in, under_way, &[5, 0, 0, 0], &[0, 3, 0, 0], &[6, 0, 1, 0]],
+        // Answers that nobody signed, that somebody altered, and that belong to another.
+        &[alice_logs_in, under_way, &[2, 1, 0, 0], &[3, 1, 9, 0], alice_comes_back],
+        &[alice_logs_in, under_way, &[2, 1, 0, 0], &[3, 1, 8, 0], alice_comes_back],
+        &[alice_logs_in, under_way, &[2, 1, 0, 0], &[3, 1, 6, 19], alice_comes_back],
         // Renewals, and an answer that is lost.
         &[
             alice_logs_in,

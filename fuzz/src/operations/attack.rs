@@ -1,5 +1,8 @@
 //! The attacker: has an account and connections of her own, every message that was ever sent, and sends what she likes.
 
+use fast_reauth::mechanism::Outcome;
+
+use super::client::Session;
 use super::service::Fault;
 use super::world::{MALLORY, World};
 use crate::input::edited;
@@ -27,7 +30,12 @@ impl World<'_> {
             1 => stolen.count.map(|count| count + 1),
             _ => None,
         };
-        let _ = self.judge(at, stolen.mechanism, &octets, count, stolen.client, Fault::None);
+        let verdict = self.judge(at, stolen.mechanism, &octets, count, stolen.client, Fault::None);
+        if verdict.outcome == Outcome::Accepted {
+            // The session is hers now, and its tickets.
+            let tls = self.open[at].tls.clone();
+            self.clients[MALLORY].session = Some(Session { tls, predecessor: None });
+        }
     }
 
     /// EXTERNAL as somebody on a session of the attacker's.

@@ -96,6 +96,8 @@ impl Oracle {
         let resumed = on.resumed.and_then(|handle| self.sessions.get(&handle));
         if message.mechanism == "EXTERNAL" {
             assert_eq!(on.user, login.user, "EXTERNAL on another user's session");
+            let name = login.user.as_bytes();
+            assert!(message.octets.is_empty() || message.octets == name, "EXTERNAL for somebody else");
             let alone = resumed.is_some_and(|who| who.iter().eq([login.user]));
             assert!(alone, "EXTERNAL on a session of {resumed:?}");
         } else {
