@@ -64,7 +64,7 @@ fn stories(add: &mut dyn FnMut(&str, &[u8])) {
     let weeks_later: &[u8] = &[7, 7, 0, 0];
     let attempt: &[u8] = &[0, 0, 1, 0, 1, 7, 0, 0];
     let under_way: &[u8] = &[0, 0, 1, 0, 1, 1, 0, 0];
-    let stories: [&[&[u8]]; 14] = [
+    let stories: [&[&[u8]]; 15] = [
         &[alice_logs_in, alice_comes_back, on_her_session, on_her_session],
         // Somebody sends on what was sent, before and after it arrived.
         &[alice_logs_in, alice_comes_back, mallory_logs_in, &[5, 0, 0, 0], &[5, 0, 0, 1]],
@@ -81,6 +81,7 @@ fn stories(add: &mut dyn FnMut(&str, &[u8])) {
         // A message that is bound to nothing reaches the attacker first, on a session that is hers, or on which nobody is; and EXTERNAL there.
         &[alice_logs_in, under_way, mallory_logs_in, &[5, 0, 0, 0], &[0, 3, 0, 0], &[6, 2, 1, 0]],
         &[alice_logs_in, under_way, &[5, 0, 0, 0], &[0, 3, 0, 0], &[6, 0, 1, 0]],
+        &[alice_logs_in, under_way, &[5, 0, 0, 0], &[4, 2, 0, 1], &[0, 3, 0, 0], &[6, 2, 1, 0]],
         // Answers that nobody signed, that somebody altered, and that belong to another.
         &[alice_logs_in, under_way, &[2, 1, 0, 0], &[3, 1, 9, 0], alice_comes_back],
         &[alice_logs_in, under_way, &[2, 1, 0, 0], &[3, 1, 8, 0], alice_comes_back],
