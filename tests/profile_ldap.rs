@@ -215,6 +215,14 @@ fn large_and_deep_requests_are_declined_by_their_tag() {
         let mut input = BytesMut::from(&request[..]);
         assert_eq!(ldap::ServerExchange::new(&offer()).receive(&mut input), Ok(ServerEvent::OtherCommand));
         assert_eq!(&input[..], &request[..]);
+        // Nor does it say so before it has seen the tag.
+        let (mut server, mut input) = (ldap::ServerExchange::new(&offer()), BytesMut::new());
+        let events = request.iter().map(|&octet| {
+            input.extend_from_slice(&[octet]);
+            server.receive(&mut input)
+        });
+        let first = events.into_iter().find(|event| *event != Ok(ServerEvent::NeedMore));
+        assert_eq!(first, Some(Ok(ServerEvent::OtherCommand)));
     }
 }
 

@@ -93,7 +93,9 @@ fn understood(octets: &[u8]) {
         }
         _ => {}
     }
-    if let Ok(features) = Features::parse(octets) {
+    if let Ok(mut features) = Features::parse(octets) {
+        // Nor is a list without mechanisms.
+        features.fast = features.fast.filter(|fast| !fast.offer.mechanisms().is_empty());
         // What is inline goes with SASL2; where that lists nothing, nothing of it is written.
         if let Some(octets) = features.to_octets().ok().filter(|_| !features.sasl2.mechanisms().is_empty()) {
             assert_eq!(Features::parse(&octets), Ok(features));

@@ -148,9 +148,12 @@ impl ServerExchange {
 
     fn step(&mut self, input: &mut BytesMut) -> Result<ServerEvent, ProfileError> {
         // Other requests may be far larger than a bind, and deeper: they are told apart before either limit counts.
-        if matches!(self.state, ServerState::Command) && operation_tag(input).is_some_and(|tag| tag != BIND_REQUEST_TAG)
-        {
-            return Ok(ServerEvent::OtherCommand);
+        if matches!(self.state, ServerState::Command) {
+            match operation_tag(input)? {
+                None => return Ok(ServerEvent::NeedMore),
+                Some(BIND_REQUEST_TAG) => {}
+                Some(_) => return Ok(ServerEvent::OtherCommand),
+            }
         }
         let Some(len) = complete(input)? else { return Ok(ServerEvent::NeedMore) };
         let (message_id, operation) = parse(input.get(..len).unwrap_or_default())?;
@@ -242,17 +245,32 @@ fn complete(input: &[u8]) -> Result<Option<usize>, ProfileError> {
     }
 }
 
+/// Octets of a message id, 0 to 2³¹ − 1 (RFC 4511 section 4.1.1.1).
+const MAX_MESSAGE_ID: usize = 4;
+
 /// BindRequest, `[APPLICATION 0]`, constructed.
 const BIND_REQUEST_TAG: u8 = 0x60;
 
-/// The tag of the operation of a PDU that may not be whole yet: it stands behind the envelope's header and the message id.
-fn operation_tag(input: &[u8]) -> Option<u8> {
-    let (envelope, all) = header(input).ok()??;
-    let id = input.get(envelope..)?;
-    let (head, len) = header(id).ok()??;
+/// The tag of the operation of a PDU that may not be whole yet: it stands behind the envelope's header and the message id. `None` while
+/// there are too few octets, of which it takes less than twenty.
+fn operation_tag(input: &[u8]) -> Result<Option<u8>, ProfileError> {
+    let is = |octets: &[u8], tag: u8| octets.first().is_none_or(|&first| first == tag);
+    if !is(input, 0x30) {
+        return Err(MALFORMED);
+    }
+    let Some((envelope, all)) = header(input)? else { return Ok(None) };
     // What is behind the envelope is the next PDU's.
-    let at = head.checked_add(len).filter(|&at| at < all)?;
-    (input.first() == Some(&0x30) && id.first() == Some(&0x02)).then(|| id.get(at).copied())?
+    let inside = input.get(envelope..).unwrap_or_default();
+    let inside = inside.get(..all).unwrap_or(inside);
+    if !is(inside, 0x02) {
+        return Err(MALFORMED);
+    }
+    let found = match header(inside)? {
+        Some((_, len)) if len > MAX_MESSAGE_ID => return Err(MALFORMED),
+        Some((head, len)) => inside.get(head + len).copied(),
+        None => None,
+    };
+    if found.is_none() && inside.len() == all { Err(MALFORMED) } else { Ok(found) }
 }
 
 /// Octets of the tag and length, and the length: definite, at most four octets of it (RFC 4511 section 5.1).
@@ -283,9 +301,8 @@ fn parse(pdu: &[u8]) -> Result<(i64, StructureTag), ProfileError> {
     };
     let mut fields = constructed(message, TagClass::Universal, 16).ok_or(MALFORMED)?.into_iter();
     let id = fields.next().and_then(|id| primitive(id, TagClass::Universal, 2)).ok_or(MALFORMED)?;
-    // 0 to 2³¹ − 1 (RFC 4511 section 4.1.1.1)
     let negative = id.first().is_none_or(|octet| octet & 0x80 != 0);
-    if negative || id.len() > 4 {
+    if negative || id.len() > MAX_MESSAGE_ID {
         return Err(MALFORMED);
     }
     let id = id.iter().fold(0, |id, &octet| id << 8 | i64::from(octet));
