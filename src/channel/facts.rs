@@ -111,6 +111,12 @@ pub struct ChannelFacts {
 #[derive(Clone)]
 struct Exported {
     tls_exporter: Secret,
+    iky: Option<ForIky>,
+}
+
+/// What only the exporter itself gives.
+#[derive(Clone)]
+struct ForIky {
     lineage: Lineage,
     renewal: Secret,
 }
@@ -201,11 +207,22 @@ impl ChannelFacts {
             let mut value = Secret::zeroed(32);
             exporter.export(label, b"", value.as_mut()).map(|()| value)
         };
-        self.exported = Some(Exported {
-            tls_exporter: read(b"EXPORTER-Channel-Binding")?,
-            lineage: Lineage::from_secret(read(b"EXPORTER-SASL-IKY-Lineage")?),
-            renewal: read(b"EXPORTER-SASL-IKY-Renew")?,
-        });
+        let tls_exporter = read(b"EXPORTER-Channel-Binding")?;
+        let lineage = Lineage::from_secret(read(b"EXPORTER-SASL-IKY-Lineage")?);
+        let renewal = read(b"EXPORTER-SASL-IKY-Renew")?;
+        self.exported = Some(Exported { tls_exporter, iky: Some(ForIky { lineage, renewal }) });
+        self.exporter_to_come = false;
+        Ok(self)
+    }
+
+    /// The tls-exporter binding alone (RFC 9266), of 32 octets, where an application hands over its channel binding and no
+    /// exporter: enough to be recognised by. There is no lineage then, and a renewal takes granted octets.
+    ///
+    /// # Errors
+    /// [`ExporterUnavailable`] for any other length.
+    pub fn tls_exporter_alone(mut self, binding: &[u8]) -> Result<Self, ExporterUnavailable> {
+        let tls_exporter = Secret::new(binding).filter(|_| binding.len() == 32).ok_or(ExporterUnavailable)?;
+        self.exported = Some(Exported { tls_exporter, iky: None });
         self.exporter_to_come = false;
         Ok(self)
     }
@@ -332,7 +349,7 @@ impl ChannelFacts {
 
     /// The lineage of this connection itself, for its successors.
     pub fn lineage(&self) -> Option<&Lineage> {
-        self.exported.as_ref().map(|exported| &exported.lineage)
+        self.exported.as_ref()?.iky.as_ref().map(|values| &values.lineage)
     }
 
     /// Whether `exporter` is that of this very connection.
@@ -343,7 +360,7 @@ impl ChannelFacts {
     }
 
     pub(crate) fn renewal(&self) -> Option<&Secret> {
-        self.exported.as_ref().map(|exported| &exported.renewal)
+        self.exported.as_ref()?.iky.as_ref().map(|values| &values.renewal)
     }
 
     /// Server: this connection's own handle.

@@ -288,7 +288,8 @@ impl AwaitProofKeys<'_> {
 
     /// The fresh input of a renewal, where the channel has one.
     fn renewal(&self) -> Option<Renewal> {
-        if self.connection.facts.exporter_is_private().is_ok() {
+        let facts = &self.connection.facts;
+        if facts.exporter_is_private().is_ok() && facts.renewal().is_some() {
             return Some(Renewal::Exporter);
         }
         self.connection.grant.clone()

@@ -1,0 +1,224 @@
+//! The functions of a server.
+
+use fast_reauth::mechanism::Verdict;
+
+use crate::boundary::{Out, buffer, guard, handle, octets, place, reference, release, release_buffer, text};
+use crate::{
+    channel, fr_buf, fr_channel, fr_login, fr_octets, fr_request, fr_result, fr_server, fr_server_connection, fr_sibling,
+    fr_store, fr_verdict, login,
+};
+
+/// A server of this service ("imap", "smtp", "ldap"; 1 to 63 lower-case letters, digits and "-") under this server name, which lists
+/// nothing yet.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fr_server_new(
+    store: *const fr_store,
+    service: fr_octets,
+    server_name: fr_octets,
+    out: *mut *mut fr_server,
+) -> fr_result {
+    guard(|| {
+        // SAFETY: C's promises.
+        let (out, store) = unsafe { (place(out)?, reference(store)?) };
+        // SAFETY: C's promises.
+        let (service, server_name) = unsafe { (text(service)?, text(server_name)?) };
+        out.put(handle(fr_server::new(store, service, server_name)?));
+        Ok(())
+    })
+}
+
+/// The mechanisms that the server lists, in the order of preference, with spaces in between: those of IKY and HT, and those for full logins, of which it needs
+/// to know the names. It takes the place of an earlier list.
+///
+/// A mechanism whose channel binding a connection does not have is not listed there. EXTERNAL is FR_INVALID: this interface knows no TLS sessions.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fr_server_list(server: *const fr_server, mechanisms: fr_octets) -> fr_result {
+    guard(|| {
+        // SAFETY: C's promises.
+        unsafe { reference(server)?.list(text(mechanisms)?) }
+    })
+}
+
+/// A service key, of 32 secret random octets, which HT's tokens are made with. The first one given makes new tokens; the others, 15 at most, are for
+/// tokens made with them before. Keep them across restarts.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fr_server_key(server: *const fr_server, id: u32, key: fr_octets) -> fr_result {
+    guard(|| {
+        // SAFETY: C's promises.
+        unsafe { reference(server)?.key(id, octets(key)?) }
+    })
+}
+
+/// A service at which the clients that log in here become known too. The client names it as well.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fr_server_sibling(server: *const fr_server, sibling: *const fr_sibling) -> fr_result {
+    guard(|| {
+        // SAFETY: C's promises.
+        let (server, (scope, pin)) = unsafe { (reference(server)?, login::sibling(reference(sibling)?)?) };
+        server.sibling(scope, pin)
+    })
+}
+
+/// Frees a server. Its connections go on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fr_server_free(server: *mut fr_server) {
+    // SAFETY: C's promise.
+    unsafe { release(server) }
+}
+
+/// A connection, after the TLS handshake. FR_INVALID: the channel says what can't be, or its exporter fails; or HT is listed and there is no key.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fr_server_connection_new(
+    server: *const fr_server,
+    channel: *const fr_channel,
+    out: *mut *mut fr_server_connection,
+) -> fr_result {
+    guard(|| {
+        // SAFETY: C's promises.
+        let (out, server, facts) =
+            unsafe { (place(out)?, reference(server)?, channel::facts(reference(channel)?)?) };
+        out.put(handle(server.connect(facts)?));
+        Ok(())
+    })
+}
+
+/// The names of the mechanisms to list on this connection, with spaces in between.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fr_server_connection_mechanisms(
+    connection: *const fr_server_connection,
+    now: u64,
+    out: *mut fr_buf,
+) -> fr_result {
+    guard(|| {
+        // SAFETY: C's promises.
+        let (out, connection) = unsafe { (Out::new(out, fr_buf::EMPTY)?, reference(connection)?) };
+        out.put(buffer(connection.mechanisms(now)?.as_bytes()));
+        Ok(())
+    })
+}
+
+/// Judges what a client sent. Returns the outcome, which `out` has too, with all that belongs to it: FR_OK if and only if the client is recognised, and
+/// what had to be durable is.
+///
+/// Free `out` with fr_verdict_free() whatever is returned.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fr_server_connection_receive(
+    connection: *const fr_server_connection,
+    request: *const fr_request,
+    now: u64,
+    out: *mut fr_verdict,
+) -> fr_result {
+    let result = guard(|| {
+        // SAFETY: C's promises.
+        let (out, connection) = unsafe { (Out::new(out, fr_verdict::of(fr_result::FR_INTERNAL))?, reference(connection)?) };
+        // SAFETY: C's promise.
+        let fr_request { mechanism, message, client_id, count } = *unsafe { reference(request) }?;
+        // SAFETY: C's promises.
+        let (mechanism, message, client_id) = unsafe { (text(mechanism)?, octets(message)?, text(client_id)?) };
+        let verdict = connection.receive(mechanism, message, client_id, count, now)?;
+        let outcome = fr_result::from(verdict.outcome);
+        out.put(fr_verdict::from(verdict));
+        if outcome == fr_result::FR_OK { Ok(()) } else { Err(outcome) }
+    });
+    if !out.is_null() {
+        // SAFETY: it is initialised since `Out::new`, and C's.
+        unsafe { (*out).outcome = result };
+    }
+    result
+}
+
+/// Frees what a verdict holds, and leaves it empty. Nothing for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fr_verdict_free(verdict: *mut fr_verdict) {
+    if verdict.is_null() {
+        return;
+    }
+    // SAFETY: C's promise: a verdict that fr_server_connection_receive() wrote, and nobody else uses.
+    unsafe {
+        for buf in [&raw mut (*verdict).message, &raw mut (*verdict).identity, &raw mut (*verdict).login_name] {
+            release_buffer(buf);
+        }
+        release_buffer(&raw mut (*verdict).token);
+    }
+}
+
+/// After a full login, and before success is sent: makes the client known, at this service for the mechanisms of IKY that it lists, and at its siblings.
+///
+/// `identity` is the account, as the server calls it; not empty. The login stands whatever is returned. FR_OK: the client is known, and that is durable. FR_NOT_KNOWN,
+/// FR_UNAVAILABLE: it logs in fully the next time.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fr_server_connection_logged_in(
+    connection: *const fr_server_connection,
+    full_login: *const fr_login,
+    identity: fr_octets,
+    now: u64,
+) -> fr_result {
+    guard(|| {
+        // SAFETY: C's promises.
+        let (connection, identity) = unsafe { (reference(connection)?, text(identity)?) };
+        // SAFETY: C's promises.
+        let (full, exporter) = unsafe { login::full_login(reference(full_login)?)? };
+        connection.logged_in(&full, &exporter, identity, now)
+    })
+}
+
+/// The same for a client that asked for a token, for an HT mechanism that the server lists. The token goes to the client with success, on this connection.
+///
+/// `client_id`: see fr_request. `expires` gets when the token ends, in seconds since 1970. FR_OK: the token is durable; whether the client is known
+/// by IKY as well depends on the exporter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fr_server_connection_logged_in_with_token(
+    connection: *const fr_server_connection,
+    full_login: *const fr_login,
+    identity: fr_octets,
+    mechanism: fr_octets,
+    client_id: fr_octets,
+    now: u64,
+    token: *mut fr_buf,
+    expires: *mut u64,
+) -> fr_result {
+    guard(|| {
+        // SAFETY: C's promises.
+        let (token, expires) = unsafe { (Out::new(token, fr_buf::EMPTY)?, Out::new(expires, 0)?) };
+        // SAFETY: C's promises.
+        let (connection, identity) = unsafe { (reference(connection)?, text(identity)?) };
+        // SAFETY: C's promises.
+        let (full, exporter) = unsafe { login::full_login(reference(full_login)?)? };
+        // SAFETY: C's promises.
+        let wanted = unsafe { (text(mechanism)?, text(client_id)?) };
+        let issued = connection.issue(&full, &exporter, identity, wanted, now)?;
+        token.put(buffer(issued.token.expose().as_bytes()));
+        expires.put(issued.expires.as_secs());
+        Ok(())
+    })
+}
+
+/// Frees a connection.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fr_server_connection_free(connection: *mut fr_server_connection) {
+    // SAFETY: C's promise.
+    unsafe { release(connection) }
+}
+
+impl fr_verdict {
+    fn of(outcome: fr_result) -> Self {
+        let [message, identity, login_name, token] = [const { fr_buf::EMPTY }; 4];
+        Self { outcome, message, identity, login_name, token, token_expires: 0, counts_as_failure: 0 }
+    }
+}
+
+impl From<Verdict> for fr_verdict {
+    fn from(verdict: Verdict) -> Self {
+        let text = |text: Option<&str>| buffer(text.unwrap_or_default().as_bytes());
+        let client = verdict.recognised.as_ref();
+        Self {
+            message: buffer(verdict.message.as_deref().unwrap_or_default()),
+            identity: text(client.map(|client| client.identity())),
+            login_name: text(client.map(|client| client.login_name())),
+            token: text(verdict.token.as_ref().map(|issued| issued.token.expose())),
+            token_expires: verdict.token.as_ref().map_or(0, |issued| issued.expires.as_secs()),
+            counts_as_failure: verdict.outcome.counts_as_failure().into(),
+            ..Self::of(verdict.outcome.into())
+        }
+    }
+}

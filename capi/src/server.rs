@@ -1,0 +1,221 @@
+//! A server, and its view of one connection.
+#![forbid(unsafe_code)]
+
+use std::sync::{Arc, Mutex};
+
+use fast_reauth::Timestamp;
+use fast_reauth::assertion::{
+    DeviceId, FullLogin, HtMechanism, Issued, Pin, Scope, Service, ServiceKeys, TokenRequest,
+};
+use fast_reauth::channel::{ChannelFacts, Exporter, ServerName};
+use fast_reauth::mechanism::ht::Request;
+use fast_reauth::mechanism::{Connection, LoggedIn, Login, Server, Sibling, Verdict};
+use fast_reauth::store::Store;
+use self_cell::self_cell;
+
+use crate::names::{Listed, random, scope};
+use crate::{fr_buf, fr_octets, fr_result, fr_store};
+
+/// A service that recognises its clients: what is configured once. For many threads; connections go on with what was configured when they began.
+pub struct fr_server {
+    store: Arc<dyn Store>,
+    settings: Mutex<Settings>,
+}
+
+struct Settings {
+    scope: Scope,
+    listed: Listed,
+    keys: Option<ServiceKeys>,
+    siblings: Vec<Sibling>,
+}
+
+/// One connection of a server. For one thread at a time; another one that comes meanwhile waits.
+pub struct fr_server_connection {
+    store: Arc<dyn Store>,
+    cell: Mutex<Cell>,
+}
+
+self_cell!(
+    struct Cell {
+        owner: Arc<Server>,
+        #[covariant]
+        dependent: Connection,
+    }
+);
+
+/// What a client sent.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct fr_request {
+    /// The mechanism's name: one of IKY or HT. Any other is FR_INVALID, and for the application's full SASL engine.
+    pub mechanism: fr_octets,
+    /// The initial response, decoded from whatever the protocol encodes it with.
+    pub message: fr_octets,
+    /// HT: which installation of the client it is (the id of XMPP's user-agent element), 1 to 255 octets. In protocols that do not say it, one that is
+    /// agreed upon. Not used with IKY.
+    pub client_id: fr_octets,
+    /// HT: `count` of XMPP's fast element; 0 where there is none.
+    pub count: u64,
+}
+
+/// What came of an attempt. Free it with fr_verdict_free().
+#[repr(C)]
+pub struct fr_verdict {
+    /// FR_OK, or one of the outcomes up to FR_UNAVAILABLE. Anything from 100 on: it was not judged.
+    pub outcome: fr_result,
+    /// What goes to the client: IKY's whatever the outcome is; HT's with success.
+    pub message: fr_buf,
+    /// With FR_OK: the account, as the server called it at the full login. Empty otherwise.
+    pub identity: fr_buf,
+    /// With FR_OK: the name that the client logged in under.
+    pub login_name: fr_buf,
+    /// HT, with FR_OK: the token that the client is to have from now on; empty where it keeps the one that it has.
+    pub token: fr_buf,
+    /// When that token ends, in seconds since 1970.
+    pub token_expires: u64,
+    /// Not 0 where it counts as a failed login, against the peer's address.
+    pub counts_as_failure: u8,
+}
+
+impl fr_server {
+    pub(crate) fn new(store: &fr_store, service: &str, server_name: &str) -> Result<Self, fr_result> {
+        let scope = scope(service, server_name)?;
+        let settings = Settings { scope, listed: Listed::default(), keys: None, siblings: Vec::new() };
+        Ok(Self { store: store.0.clone(), settings: Mutex::new(settings) })
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Settings) -> Result<(), fr_result>) -> Result<(), fr_result> {
+        change(&mut *self.settings.lock().map_err(|_| fr_result::FR_INTERNAL)?)
+    }
+
+    pub(crate) fn list(&self, mechanisms: &str) -> Result<(), fr_result> {
+        let listed = Listed::parse(mechanisms)?;
+        self.change(|settings| {
+            settings.listed = listed;
+            Ok(())
+        })
+    }
+
+    pub(crate) fn key(&self, id: u32, key: &[u8]) -> Result<(), fr_result> {
+        let key = <&[u8; ServiceKeys::KEY_LEN]>::try_from(key).map_err(|_| fr_result::FR_INVALID)?;
+        self.change(|settings| {
+            settings.keys = Some(match settings.keys.clone() {
+                None => ServiceKeys::new(id, key),
+                Some(keys) => keys.and(id, key).map_err(|_| fr_result::FR_INVALID)?,
+            });
+            Ok(())
+        })
+    }
+
+    pub(crate) fn sibling(&self, scope: Scope, pin: Pin) -> Result<(), fr_result> {
+        self.change(|settings| {
+            settings.siblings.push(Sibling { scope, pin });
+            Ok(())
+        })
+    }
+
+    pub(crate) fn connect(&self, facts: ChannelFacts) -> Result<fr_server_connection, fr_result> {
+        let server = Arc::new(self.settings.lock().map_err(|_| fr_result::FR_INTERNAL)?.server()?);
+        let grant = random()?;
+        let cell = Cell::new(server, |server| Connection::new(server, facts).grant_with(grant));
+        Ok(fr_server_connection { store: self.store.clone(), cell: Mutex::new(cell) })
+    }
+}
+
+impl Settings {
+    fn server(&self) -> Result<Server, fr_result> {
+        let Scope { service, server_name } = &self.scope;
+        let names: [ServerName; 1] = [server_name.clone()];
+        let full = self.listed.full.iter().map(|name| &**name);
+        let server = Server::new(Service::clone(service), names, full).map_err(|_| fr_result::FR_INVALID)?;
+        let mut server = server.pins(self.listed.iky.iter().copied()).without_external();
+        if !self.listed.ht.is_empty() {
+            server = server.fast(self.listed.ht.iter().copied(), self.keys.clone().ok_or(fr_result::FR_INVALID)?);
+        }
+        Ok(self.siblings.iter().cloned().fold(server, Server::sibling))
+    }
+}
+
+impl fr_server_connection {
+    fn with<T>(&self, work: impl FnOnce(&mut Connection<'_>) -> Result<T, fr_result>) -> Result<T, fr_result> {
+        let mut cell = self.cell.lock().map_err(|_| fr_result::FR_INTERNAL)?;
+        cell.with_dependent_mut(|_, connection| work(connection))
+    }
+
+    pub(crate) fn mechanisms(&self, now: u64) -> Result<String, fr_result> {
+        self.with(|connection| {
+            let names = connection.mechanisms(Timestamp::from_secs(now)).join(" ");
+            let ht = connection.fast_mechanisms().into_iter().map(HtMechanism::name);
+            Ok(ht.fold(names, |names, name| if names.is_empty() { name.to_owned() } else { names + " " + name }))
+        })
+    }
+
+    pub(crate) fn receive(
+        &self,
+        mechanism: &str,
+        message: &[u8],
+        client_id: &str,
+        count: u64,
+        now: u64,
+    ) -> Result<Verdict, fr_result> {
+        let now = Timestamp::from_secs(now);
+        self.with(|connection| {
+            let received = match (Pin::from_name(mechanism), HtMechanism::from_name(mechanism)) {
+                (Some(pin), _) => connection.iky(pin, message),
+                (_, Some(mechanism)) => {
+                    let request = Request::new(mechanism, message, client_id, random()?);
+                    connection.ht(request.count((count > 0).then_some(count)))
+                }
+                _ => return Err(fr_result::FR_INVALID),
+            };
+            let verdict = received.run(&*self.store, now);
+            if let Some(client) = &verdict.recognised {
+                // It counts the successes of this connection. There are no TLS sessions, so there is nothing to store.
+                let _ = connection.recognised(client, now);
+            }
+            Ok(verdict)
+        })
+    }
+
+    pub(crate) fn logged_in(
+        &self,
+        full: &FullLogin,
+        exporter: &dyn Exporter,
+        identity: &str,
+        now: u64,
+    ) -> Result<(), fr_result> {
+        let login = login(full, identity, now)?;
+        let logged_in = self.with(|connection| Ok(connection.logged_in(login, exporter)))?;
+        self.commit(&logged_in, login.now)?;
+        logged_in.unknown.map_or(Ok(()), |_| Err(fr_result::FR_NOT_KNOWN))
+    }
+
+    pub(crate) fn issue(
+        &self,
+        full: &FullLogin,
+        exporter: &dyn Exporter,
+        identity: &str,
+        (mechanism, client): (&str, &str),
+        now: u64,
+    ) -> Result<Issued, fr_result> {
+        let mechanism = HtMechanism::from_name(mechanism).ok_or(fr_result::FR_INVALID)?;
+        let request = TokenRequest { mechanism, authcid: full.login_name(), client, random: random()? };
+        let login = login(full, identity, now)?;
+        let (logged_in, issued) =
+            self.with(|connection| Ok(connection.logged_in_with_token(login, exporter, &request)))?;
+        self.commit(&logged_in, login.now)?;
+        issued.map_err(|_| fr_result::FR_NOT_KNOWN)
+    }
+
+    fn commit(&self, logged_in: &LoggedIn, now: Timestamp) -> Result<(), fr_result> {
+        let committed = self.store.commit(&logged_in.commit, now)?;
+        committed.is_durable().then_some(()).ok_or(fr_result::FR_NOT_KNOWN)
+    }
+}
+
+fn login<'l>(full: &'l FullLogin, identity: &'l str, now: u64) -> Result<Login<'l>, fr_result> {
+    if identity.is_empty() {
+        return Err(fr_result::FR_INVALID);
+    }
+    Ok(Login { full, identity, device: DeviceId::new(random()?), now: Timestamp::from_secs(now) })
+}

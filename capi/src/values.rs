@@ -1,0 +1,33 @@
+//! Octets, in and out.
+#![forbid(unsafe_code)]
+
+use core::ptr;
+
+/// Octets that a function reads while it runs, and keeps no pointer to.
+///
+/// Of the length 0 with any pointer, NULL included, it is empty. What is said to be text is UTF-8 without NUL at its end; fr_str()
+/// makes one of a C string.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct fr_octets {
+    /// The first octet.
+    pub data: *const u8,
+    /// How many there are.
+    pub len: usize,
+}
+
+/// Octets that a function gives, and that the caller frees with fr_buf_free(), which wipes them.
+///
+/// Whatever a buffer held is overwritten and not freed, so that it need not be initialised: it is empty (NULL, 0) after a call that failed.
+/// Free it before it is used again. There is no NUL at the end.
+#[repr(C)]
+pub struct fr_buf {
+    /// The first octet; NULL when it is empty.
+    pub data: *mut u8,
+    /// How many there are.
+    pub len: usize,
+}
+
+impl fr_buf {
+    pub(crate) const EMPTY: Self = Self { data: ptr::null_mut(), len: 0 };
+}
