@@ -16,8 +16,7 @@
  * Text is UTF-8 with its length. Lengths are in octets.
  */
 
-#ifndef FAST_REAUTH_H
-#define FAST_REAUTH_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -680,8 +679,6 @@ void fr_client_connection_free(struct fr_client_connection *connection);
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
-
-#endif  /* FAST_REAUTH_H */
 
 /* A C string as octets; none for NULL. */
 static inline fr_octets fr_str(const char *string) {

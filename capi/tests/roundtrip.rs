@@ -1,0 +1,81 @@
+//! `roundtrip.c` against the library, as a C program sees it: alone, under AddressSanitizer and under valgrind, where these are there.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::{env, fs};
+
+/// The static library of this very build lies beside the test.
+fn library() -> PathBuf {
+    let test = env::current_exe().expect("a test knows where it is");
+    test.with_file_name("libfastreauth.a")
+}
+
+fn compiler() -> String {
+    env::var("CC").unwrap_or_else(|_| "cc".to_owned())
+}
+
+fn compile(name: &str, options: &[&str]) -> Option<PathBuf> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let status = Command::new(compiler())
+        .args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-g", "-D_POSIX_C_SOURCE=200809L"])
+        .args(options)
+        .arg("-I")
+        .arg(package.join("include"))
+        .arg(package.join("tests/roundtrip.c"))
+        .arg(library())
+        .args(["-lpthread", "-ldl", "-lm", "-o"])
+        .arg(&program)
+        .status();
+    status.ok()?.success().then_some(program)
+}
+
+/// Runs a command with a fresh store's file.
+fn run(command: &mut Command, name: &str) -> Output {
+    let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.redb"));
+    let _ = fs::remove_file(&store);
+    command.arg(store).output().expect("it starts")
+}
+
+fn expect(output: &Output) {
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.ends_with(" as expected\n"), "{}: {said}{complained}", output.status);
+}
+
+#[test]
+fn a_c_program_logs_in_and_is_refused() {
+    let program = compile("roundtrip", &[]).expect("roundtrip.c compiles");
+    expect(&run(&mut Command::new(program), "alone"));
+}
+
+#[test]
+fn address_sanitizer_finds_nothing() {
+    let Some(program) = compile("roundtrip-asan", &["-fsanitize=address,undefined"]) else {
+        return println!("not run: {} has no AddressSanitizer", compiler());
+    };
+    expect(&run(&mut Command::new(program), "asan"));
+}
+
+#[test]
+fn valgrind_finds_nothing_and_nothing_leaks() {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        return println!("not run: there is no valgrind");
+    }
+    let program = compile("roundtrip-valgrind", &[]).expect("roundtrip.c compiles");
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--quiet", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect"]);
+    expect(&run(valgrind.arg(program), "valgrind"));
+}
+
+/// The header is C++ too.
+#[test]
+fn the_header_is_cpp_too() {
+    let header = Path::new(env!("CARGO_MANIFEST_DIR")).join("include/fast_reauth.h");
+    let Ok(output) =
+        Command::new("c++").args(["-fsyntax-only", "-Wall", "-Werror", "-include"]).arg(header).args(["-x", "c++", "/dev/null"]).output()
+    else {
+        return println!("not run: there is no c++");
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
