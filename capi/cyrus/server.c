@@ -146,7 +146,7 @@ static int mech_step(void *context, sasl_server_params_t *params, const char *cl
   if (login->result == SASL_OK) {
     const fr_buf *identity = &login->verdict.identity;
     login->result = params->canon_user(params->utils->conn, (const char *)identity->data, (unsigned)identity->len,
-                                       SASL_CU_AUTHID | SASL_CU_AUTHZID, oparams);
+                                       SASL_CU_AUTHID | SASL_CU_AUTHZID | SASL_CU_EXTERNALLY_VERIFIED, oparams);
     if (login->result != SASL_OK) return login->result;
   } else {
     params->utils->log(params->utils->conn, SASL_LOG_FAIL, "%s: not recognised: %s", login->mechanism->name,

@@ -3,6 +3,7 @@
  *   peer full    CERT KEY STORE STATE KEYFILE   logs in fully with SCRAM-SHA-256-PLUS, by Cyrus SASL, and tells the C interface
  *   peer MECH    CERT KEY                       logs in with this mechanism, by the plug-in, as any other
  *   peer stolen  CERT KEY MECH                  the same, with the client's first message on another connection
+ *   peer revoke  STORE                          ends all clients of the account
  *
  * Prints `server USER`, `client ok`, or what was wrong. The environment has SASL_CONF_PATH, SASL_PATH, FAST_REAUTH_CLIENT_STATE.
  */
@@ -145,10 +146,27 @@ static int log_in(struct connection *tls, struct connection *elsewhere, const ch
   const void *user = NULL;
   if (s == SASL_OK) must(sasl_getprop(server, SASL_USERNAME, &user) == SASL_OK, "user");
   printf("server %s\n", s == SASL_OK ? (const char *)user : s == SASL_CONTINUE ? "waits" : sasl_errstring(s, NULL, NULL));
-  printf("client %s\n", c == SASL_OK ? "ok" : sasl_errdetail(client));
+  printf("client %s\n", c == SASL_OK ? "ok" : c == SASL_CONTINUE ? "waits" : sasl_errdetail(client));
   sasl_dispose(&client);
   sasl_dispose(&server);
   return s == SASL_OK && c == SASL_OK;
+}
+
+static fr_store *open_store(const char *file) {
+  char location[4096];
+  fr_store *store;
+  snprintf(location, sizeof location, "redb:%s", file);
+  must(!fr_store_open(fr_str(location), &store), "store");
+  return store;
+}
+
+static int revoke_all(const char *store_file) {
+  fr_store *store = open_store(store_file);
+  size_t revoked;
+  must(!fr_store_revoke(store, fr_str("account-of-" USER), (uint64_t)time(NULL), &revoked), "revoke");
+  printf("revoked %zu\n", revoked);
+  fr_store_free(store);
+  return 0;
 }
 
 static void write_secret(const char *name, const void *octets, size_t len) {
@@ -172,18 +190,15 @@ static void remember(struct connection *tls, char **argument) {
   channel.server_name = fr_str(HOST);
   login.exporter = channel.exporter = export;
 
-  char location[4096];
   unsigned char key[32];
   unsigned octet;
-  fr_store *store;
+  fr_store *store = open_store(store_file);
   fr_server *server, *there;
   fr_server_connection *at_server, *at_sample;
   FILE *file = fopen(key_file, "r");
   for (int i = 0; i < 32; i++) must(file && fscanf(file, "%2x", &octet) == 1, "key"), key[i] = (unsigned char)octet;
   fclose(file);
   const fr_octets key_octets = {key, sizeof key};
-  snprintf(location, sizeof location, "redb:%s", store_file);
-  must(!fr_store_open(fr_str(location), &store), "store");
   must(!fr_server_new(store, fr_str("imap"), fr_str(HOST), &server), "server");
   must(!fr_server_list(server, fr_str(LISTED)) && !fr_server_sibling(server, &sample), "list");
   must(!fr_server_key(server, 1, key_octets), "key");
@@ -236,6 +251,7 @@ static void remember(struct connection *tls, char **argument) {
 
 int main(int argc, char **argv) {
   alarm(60);
+  if (argc == 3 && !strcmp(argv[1], "revoke")) return revoke_all(argv[2]);
   if (argc < 4) stop("arguments", "see the source");
   struct connection tls = connect_tls(argv[2], argv[3]), other = connect_tls(argv[2], argv[3]);
   must(sasl_client_init(callbacks) == SASL_OK && sasl_server_init(NULL, "peer") == SASL_OK, "Cyrus SASL");

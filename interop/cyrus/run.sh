@@ -1,0 +1,113 @@
+# The peer `cyrus`: Debian's Cyrus SASL, unpatched, with the plug-in of capi/cyrus; sourced by interop/run.
+# shellcheck shell=bash disable=SC2154 # one script in several files
+
+prepare() {
+  local library
+  cyrus_installed && cargo build --quiet -p fast-reauth-capi && library=$(target_directory)/debug/libfastreauth.a &&
+    certificate imap.example.com && mkdir -p "$work/cyrus/plugins" "$work/cyrus/conf" || return 1
+  cyrus=$work/cyrus
+  # The plug-in alone, and the modules of Debian for the full login.
+  modules=/usr/lib/$(cc -print-multiarch)/sasl2
+  make --silent -C capi/cyrus LIBRARY="$library" OUT="$cyrus/plugins/libiky.so" CFLAGS='-g -Werror' &&
+    cc -std=gnu99 -Wall -Wextra -Werror -g -Icapi/include interop/cyrus/peer.c "$library" \
+      -lssl -lcrypto -lsasl2 -lpthread -ldl -lm -o "$cyrus/peer" || return 1
+  openssl rand -hex 32 >"$cyrus/key" && chmod 600 "$cyrus/key"
+  echo secret | saslpasswd2 -p -c -f "$cyrus/sasldb" -u imap.example.com alice >"$cyrus/saslpasswd2.out" 2>&1 || return 1
+  # What the service of the full login listed then it lists still.
+  cat >"$cyrus/conf/peer.conf" <<END
+auxprop_plugin: sasldb
+sasldb_path: $cyrus/sasldb
+iky_store: redb:$cyrus/store
+iky_key_file: $cyrus/key
+iky_mechanisms: SCRAM-SHA-256-PLUS IKY-SHA-256-EXPR HT-SHA-256-EXPR
+END
+  cat >"$cyrus/conf/sample.conf" <<END
+iky_store: redb:$cyrus/store
+iky_key_file: $cyrus/key
+END
+}
+
+# The release's own, whose versions are what is measured here. saslauthd is not started.
+cyrus_installed() {
+  local result
+  installed sasl2-bin 2.1.28 && installed libsasl2-dev 2.1.28 && installed libsasl2-modules 2.1.28 && installed libssl-dev 3.0 &&
+    command -v cc make >/dev/null && return 0
+  services_off
+  apt-get update -q >"$work/apt.log" 2>&1 && DEBIAN_FRONTEND=noninteractive apt-get install -q -y \
+    --no-install-recommends gcc make libc6-dev libssl-dev libsasl2-dev libsasl2-modules sasl2-bin >>"$work/apt.log" 2>&1
+  result=$?
+  services_back
+  [ "$result" = 0 ] || tail -n 20 "$work/apt.log"
+  return "$result"
+}
+
+with_cyrus() { # command...
+  SASL_CONF_PATH=$cyrus/conf SASL_PATH=$cyrus/plugins:$modules FAST_REAUTH_CLIENT_STATE=$cyrus/state \
+    timeout 60 "$@" 2>"$cyrus/errors"
+}
+
+sample() { # mechanism [action [file]]
+  with_cyrus python3 interop/cyrus/relay.py "$1" "$cyrus/plugins:$modules" "${@:2}"
+}
+
+peer_of_cyrus() { # what [mechanism]
+  with_cyrus "$cyrus/peer" "$1" "$work/cert.pem" "$work/key.pem" "${@:2}" | paste -sd ';'
+}
+
+# Two servers, each a process of its own, have the file for a moment each.
+at_once() {
+  local one=$cyrus/one
+  sample "$1" >"$one" &
+  sample "$1"
+  wait $!
+  cat "$one"
+}
+
+why() { grep -o 'not recognised: FR_[A-Z_]*' "$cyrus/errors" | head -n 1; }
+
+cases() {
+  local K=IKY-SHA-256-NONE H=HT-SHA-256-NONE B=IKY-SHA-256-EXPR T=HT-SHA-256-EXPR
+  local known='server: recognised account-of-alice; client: trusts the server' refused='server: refused; client: does not'
+  local fooled='server: refused; client: does not' both='server account-of-alice;client ok'
+  try 'a full login by Cyrus SASL, SCRAM-SHA-256-PLUS over TLS 1.3' 'server alice;client ok' \
+    peer_of_cyrus full "$cyrus/store" "$cyrus/state" "$cyrus/key"
+  try "$B: known at once, bound by tls-exporter" "$both" peer_of_cyrus "$B"
+  try "$B: on another connection it is refused" 'server waits;client SASL(-13): authentication failure: not recognised: log in fully' \
+    peer_of_cyrus stolen "$B"
+  try "$B: and is good all the same" "$both" peer_of_cyrus "$B"
+  try "$T: known at once, bound by tls-exporter" "$both" peer_of_cyrus "$T"
+  try "$T: on another connection it is refused" 'server authentication failure;client waits' peer_of_cyrus stolen "$T"
+  try "$K: the sample programs, at a sibling service" "$known" sample "$K"
+  try "$K: the next counter, in new processes" "$known" sample "$K" record "$cyrus/message"
+  try "$K: a counter that was used before is refused" "$refused" sample "$K" again "$cyrus/message"
+  try 'and the log says why' 'not recognised: FR_REPLAYED' why
+  try "$K: a wrong proof is refused" "$refused" sample "$K" alter
+  try 'and the log says why' 'not recognised: FR_BAD_PROOF' why
+  try "$K: a server that can't show that it is the server" "$fooled" sample "$K" lie
+  try 'and the client says so' 'the server did not show that it is it' grep -o 'the server did not show that it is it' "$cyrus/errors"
+  try "$K: two clients and two servers at once" "$known
+$known" at_once "$K"
+  try "$K: no TLS, says the client" "$refused" sample "$K" client-no-tls
+  try "$K: no TLS, says the server" "$refused" sample "$K" server-no-tls
+  try "$H: the sample programs" "$known" sample "$H"
+  try "$H: a wrong proof is refused" "$refused" sample "$H" alter
+  try "$H: the token is good all the same" "$known" sample "$H"
+  try "$H: a server that can't show that it is the server" "$fooled" sample "$H" lie
+  # One client by IKY, at both services, and one by each token.
+  try 'all clients of the account are revoked' 'revoked 3' with_cyrus "$cyrus/peer" revoke "$cyrus/store"
+  try "$K: refused from then on" "$refused" sample "$K"
+  try 'and the log says why' 'not recognised: FR_REVOKED' why
+  try "$B: refused from then on" 'server waits;client SASL(-13): authentication failure: not recognised: log in fully' peer_of_cyrus "$B"
+}
+
+try() { # case expected command...
+  local said
+  said=$("${@:3}")
+  if [ "$said" = "$2" ]; then
+    report "$1" ok
+  else
+    report "$1" FAIL
+    printf '%s\n' "$said" | sed 's/^/    /'
+    sed 's/^/    /' "$cyrus/errors"
+  fi
+}
