@@ -85,15 +85,3 @@ fn a_failing_exporter_is_an_error() {
     let tls = Tls { has_exporter: false, ..Tls::full() };
     assert!(ChannelFacts::tls13().exporter(&tls.exporter()).is_err());
 }
-
-#[test]
-fn a_binding_without_its_exporter_recognises_and_gives_no_lineage() {
-    let with = |octets: &[u8]| ChannelFacts::tls13().tls_exporter_alone(octets);
-    let facts = with(&[7; 32]).unwrap();
-    assert_eq!(facts.exporter_is_private(), Ok(()));
-    assert_eq!(facts.tls_exporter(), Some(&[7; 32][..]));
-    assert!(facts.lineage().is_none());
-    for len in [0, 12, 31, 33, 64, 65] {
-        assert!(with(&vec![7; len]).is_err(), "{len} octets");
-    }
-}

@@ -64,7 +64,7 @@ pub(crate) unsafe fn octets<'a>(octets: fr_octets) -> Result<&'a [u8], fr_result
 /// As for [`array`].
 pub(crate) unsafe fn text<'a>(text: fr_octets) -> Result<&'a str, fr_result> {
     // SAFETY: the caller promises it.
-    str::from_utf8(unsafe { octets(text) }?).map_err(|_| fr_result::FR_INVALID)
+    core::str::from_utf8(unsafe { octets(text) }?).map_err(|_| fr_result::FR_INVALID)
 }
 
 /// A place that C gives for a result.

@@ -84,15 +84,7 @@ impl Exporter for Callback {
         let call = self.call.ok_or(ExporterUnavailable)?;
         // SAFETY: `new` was promised that it may be called; the pointers and lengths are those of slices.
         let answer = unsafe {
-            call(
-                self.user,
-                label.as_ptr(),
-                label.len(),
-                context.as_ptr(),
-                context.len(),
-                out.as_mut_ptr(),
-                out.len(),
-            )
+            call(self.user, label.as_ptr(), label.len(), context.as_ptr(), context.len(), out.as_mut_ptr(), out.len())
         };
         if answer == 1 { Ok(()) } else { Err(ExporterUnavailable) }
     }

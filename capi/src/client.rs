@@ -124,9 +124,7 @@ impl fr_client_connection {
 
     pub(crate) fn plan(&self, now: u64) -> Result<fr_attempt, fr_result> {
         match self.with(|connection| Ok(connection.plan(Timestamp::from_secs(now))))? {
-            Plan::Known(attempt) => {
-                Ok(fr_attempt { connection: self.number, attempt: Mutex::new(Some(attempt)) })
-            }
+            Plan::Known(attempt) => Ok(fr_attempt { connection: self.number, attempt: Mutex::new(Some(attempt)) }),
             Plan::FullLogin => Err(fr_result::FR_FULL_LOGIN),
             Plan::FullHandshake => Err(fr_result::FR_FULL_HANDSHAKE),
             Plan::Abandon => Err(fr_result::FR_ABANDON),

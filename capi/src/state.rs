@@ -107,5 +107,5 @@ fn part<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
 }
 
 fn text<'a>(input: &mut &'a [u8]) -> Option<&'a str> {
-    str::from_utf8(part(input)?).ok()
+    core::str::from_utf8(part(input)?).ok()
 }

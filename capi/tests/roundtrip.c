@@ -293,11 +293,13 @@ static void known_at_the_sibling(void) {
   free_pair(&pair);
 }
 
-/* The application's SASL library was given a channel binding, and no exporter. */
+/* The application's SASL library was given a channel binding, and no exporter. An assertion of 30 days is renewed all the same. */
 static void by_the_binding_alone(void) {
+  const uint64_t day = 24 * 60 * 60, times[] = {NOW + 1, NOW + 21 * day, NOW + 26 * day, NOW + 35 * day};
   struct ends ends = ends_with("memory");
   struct pair pair = {0};
   uint8_t binding[32] = {9};
+  fr_verdict verdict;
   log_in_fully(&ends, NULL);
   fr_channel both = channel(&pair.number);
   both.exporter = NULL;
@@ -306,30 +308,33 @@ static void by_the_binding_alone(void) {
   EXPECT(FR_INVALID, fr_client_connection_new(ends.client, fr_str("imap"), fr_str("alice"), &both, &pair.client));
   TRUE(!pair.client);
   both.tls_exporter.len = 32;
-  EXPECT(FR_OK, fr_client_connection_new(ends.client, fr_str("imap"), fr_str("alice"), &both, &pair.client));
-  EXPECT(FR_OK, fr_server_connection_new(ends.server, &both, &pair.server));
-  fr_attempt *attempt;
-  fr_buf name, message;
-  EXPECT(FR_OK, fr_client_connection_plan(pair.client, NOW, &attempt));
-  EXPECT(FR_OK, fr_attempt_message(attempt, &name, &message));
-  fr_request request = {0};
-  request.mechanism = fr_buf_octets(&name);
-  request.message = fr_buf_octets(&message);
-  fr_verdict verdict;
-  EXPECT(FR_OK, fr_server_connection_receive(pair.server, &request, NOW, &verdict));
-  EXPECT(FR_OK, fr_client_connection_finish(pair.client, attempt, FR_OK, fr_buf_octets(&verdict.message), NOW));
-  fr_verdict_free(&verdict);
-  /* On another connection the message is worth nothing. */
-  binding[0] = 8;
-  fr_server_connection *elsewhere;
-  EXPECT(FR_OK, fr_server_connection_new(ends.server, &both, &elsewhere));
-  EXPECT(FR_BAD_PROOF, fr_server_connection_receive(elsewhere, &request, NOW, &verdict));
-  fr_server_connection_free(elsewhere);
-  fr_verdict_free(&verdict);
-  fr_buf_free(&name);
-  fr_buf_free(&message);
-  fr_attempt_free(attempt);
-  free_pair(&pair);
+  for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+    fr_attempt *attempt;
+    fr_buf name, message;
+    binding[0]++;
+    EXPECT(FR_OK, fr_client_connection_new(ends.client, fr_str("imap"), fr_str("alice"), &both, &pair.client));
+    EXPECT(FR_OK, fr_server_connection_new(ends.server, &both, &pair.server));
+    EXPECT(FR_OK, fr_client_connection_plan(pair.client, times[i], &attempt));
+    EXPECT(FR_OK, fr_attempt_message(attempt, &name, &message));
+    fr_request request = {0};
+    request.mechanism = fr_buf_octets(&name);
+    request.message = fr_buf_octets(&message);
+    /* On another connection the message is worth nothing. */
+    fr_server_connection *elsewhere;
+    binding[1] = 1;
+    EXPECT(FR_OK, fr_server_connection_new(ends.server, &both, &elsewhere));
+    EXPECT(FR_BAD_PROOF, fr_server_connection_receive(elsewhere, &request, times[i], &verdict));
+    fr_server_connection_free(elsewhere);
+    fr_verdict_free(&verdict);
+    binding[1] = 0;
+    EXPECT(FR_OK, fr_server_connection_receive(pair.server, &request, times[i], &verdict));
+    EXPECT(FR_OK, fr_client_connection_finish(pair.client, attempt, FR_OK, fr_buf_octets(&verdict.message), times[i]));
+    fr_verdict_free(&verdict);
+    fr_buf_free(&name);
+    fr_buf_free(&message);
+    fr_attempt_free(attempt);
+    free_pair(&pair);
+  }
   free_ends(&ends);
 }
 

@@ -72,8 +72,11 @@ fn valgrind_finds_nothing_and_nothing_leaks() {
 #[test]
 fn the_header_is_cpp_too() {
     let header = Path::new(env!("CARGO_MANIFEST_DIR")).join("include/fast_reauth.h");
-    let Ok(output) =
-        Command::new("c++").args(["-fsyntax-only", "-Wall", "-Werror", "-include"]).arg(header).args(["-x", "c++", "/dev/null"]).output()
+    let Ok(output) = Command::new("c++")
+        .args(["-fsyntax-only", "-Wall", "-Werror", "-include"])
+        .arg(header)
+        .args(["-x", "c++", "/dev/null"])
+        .output()
     else {
         return println!("not run: there is no c++");
     };

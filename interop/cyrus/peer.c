@@ -169,6 +169,11 @@ static int revoke_all(const char *store_file) {
   return 0;
 }
 
+static void disconnect(struct connection *connection) {
+  SSL_free(connection->client);
+  SSL_free(connection->server);
+}
+
 static void write_secret(const char *name, const void *octets, size_t len) {
   umask(077);
   FILE *file = fopen(name, "w");
@@ -261,5 +266,7 @@ int main(int argc, char **argv) {
   if (full && good) remember(&tls, argv + 4);
   sasl_client_done();
   sasl_server_done();
+  disconnect(&tls);
+  disconnect(&other);
   return good ? 0 : 1;
 }

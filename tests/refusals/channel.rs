@@ -112,3 +112,14 @@ fn iky_none_with_y_where_bindings_are_listed() {
     forger.counter = Some(2);
     let _ = refused(&pair, &tls, "IKY-SHA-256-NONE", &forger.message(&tls, None), Outcome::BindingMismatch);
 }
+
+#[test]
+fn iky_by_a_binding_of_another_length() {
+    let with = |octets: &[u8]| fast_reauth::channel::ChannelFacts::tls13().tls_exporter_alone(octets);
+    let facts = with(&[7; 32]).expect("as RFC 9266 has it");
+    assert_eq!((facts.exporter_is_private(), facts.tls_exporter()), (Ok(()), Some(&[7; 32][..])));
+    assert!(facts.lineage().is_none(), "that takes the exporter itself");
+    for len in [0, 12, 31, 33, 64, 65] {
+        assert!(with(&vec![7; len]).is_err(), "{len} octets");
+    }
+}

@@ -4,8 +4,8 @@ use core::ffi::c_int;
 
 use crate::boundary::{Out, array, buffer, guard, handle, octets, place, reference, release, text};
 use crate::{
-    channel, fr_attempt, fr_buf, fr_channel, fr_client, fr_client_connection, fr_login, fr_octets, fr_result, fr_sibling,
-    login,
+    channel, fr_attempt, fr_buf, fr_channel, fr_client, fr_client_connection, fr_login, fr_octets, fr_result,
+    fr_sibling, login,
 };
 
 /// A client that knows no server yet.
@@ -171,8 +171,7 @@ pub unsafe extern "C" fn fr_client_connection_finish(
 ) -> fr_result {
     guard(|| {
         // SAFETY: C's promises.
-        let (connection, attempt, message) =
-            unsafe { (reference(connection)?, reference(attempt)?, octets(message)?) };
+        let (connection, attempt, message) = unsafe { (reference(connection)?, reference(attempt)?, octets(message)?) };
         connection.finish(attempt, outcome, message, now)
     })
 }
@@ -200,8 +199,7 @@ pub unsafe extern "C" fn fr_client_connection_logged_in(
         // SAFETY: C's promises.
         let (connection, siblings) = unsafe { (reference(connection)?, array(siblings, siblings_len)?) };
         // SAFETY: C's promises.
-        let siblings: Vec<_> =
-            siblings.iter().map(|each| unsafe { login::sibling(each) }).collect::<Result<_, _>>()?;
+        let siblings: Vec<_> = siblings.iter().map(|each| unsafe { login::sibling(each) }).collect::<Result<_, _>>()?;
         // SAFETY: C's promises.
         let (full, exporter) = unsafe { login::full_login(reference(full_login)?)? };
         connection.logged_in(&full, &exporter, &siblings, now)
@@ -220,8 +218,7 @@ pub unsafe extern "C" fn fr_client_connection_token_issued(
 ) -> fr_result {
     guard(|| {
         // SAFETY: C's promises.
-        let (connection, mechanism, token) =
-            unsafe { (reference(connection)?, text(mechanism)?, text(token)?) };
+        let (connection, mechanism, token) = unsafe { (reference(connection)?, text(mechanism)?, text(token)?) };
         // SAFETY: C's promises.
         let (full, _) = unsafe { login::full_login(reference(full_login)?)? };
         connection.token_issued(&full, mechanism, token, expires, now)

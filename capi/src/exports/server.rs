@@ -4,8 +4,8 @@ use fast_reauth::mechanism::Verdict;
 
 use crate::boundary::{Out, buffer, guard, handle, octets, place, reference, release, release_buffer, text};
 use crate::{
-    channel, fr_buf, fr_channel, fr_login, fr_octets, fr_request, fr_result, fr_server, fr_server_connection, fr_sibling,
-    fr_store, fr_verdict, login,
+    channel, fr_buf, fr_channel, fr_login, fr_octets, fr_request, fr_result, fr_server, fr_server_connection,
+    fr_sibling, fr_store, fr_verdict, login,
 };
 
 /// A server of this service ("imap", "smtp", "ldap"; 1 to 63 lower-case letters, digits and "-") under this server name, which lists
@@ -75,8 +75,7 @@ pub unsafe extern "C" fn fr_server_connection_new(
 ) -> fr_result {
     guard(|| {
         // SAFETY: C's promises.
-        let (out, server, facts) =
-            unsafe { (place(out)?, reference(server)?, channel::facts(reference(channel)?)?) };
+        let (out, server, facts) = unsafe { (place(out)?, reference(server)?, channel::facts(reference(channel)?)?) };
         out.put(handle(server.connect(facts)?));
         Ok(())
     })
@@ -110,7 +109,8 @@ pub unsafe extern "C" fn fr_server_connection_receive(
 ) -> fr_result {
     let result = guard(|| {
         // SAFETY: C's promises.
-        let (out, connection) = unsafe { (Out::new(out, fr_verdict::of(fr_result::FR_INTERNAL))?, reference(connection)?) };
+        let (out, connection) =
+            unsafe { (Out::new(out, fr_verdict::of(fr_result::FR_INTERNAL))?, reference(connection)?) };
         // SAFETY: C's promise.
         let fr_request { mechanism, message, client_id, count } = *unsafe { reference(request) }?;
         // SAFETY: C's promises.
