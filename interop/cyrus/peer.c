@@ -20,6 +20,7 @@
 #define HOST "imap.example.com"
 #define USER "alice"
 #define PASSWORD "secret"
+#define LDAP "IKY-SHA-256-ENDP"
 #define LISTED "SCRAM-SHA-256-PLUS IKY-SHA-256-EXPR HT-SHA-256-EXPR"
 
 static void stop(const char *what, const char *why) {
@@ -184,8 +185,12 @@ static void write_secret(const char *name, const void *octets, size_t len) {
 static void remember(struct connection *tls, char **argument) {
   const char *store_file = argument[0], *state_file = argument[1], *key_file = argument[2];
   const uint64_t now = (uint64_t)time(NULL);
-  /* The sample programs of Cyrus SASL are another service of this provider, which sees nothing of TLS. */
-  const fr_sibling sample = {fr_str("sample"), fr_str("sample.example.com"), fr_str("IKY-SHA-256-NONE")};
+  /* Other services of this provider: the sample programs of Cyrus SASL, and OpenLDAP. */
+  const fr_sibling siblings[] = {
+    {fr_str("sample"), fr_str("sample.example.com"), fr_str("IKY-SHA-256-NONE")},
+    {fr_str("ldap"), fr_str("127.0.0.1"), fr_str(LDAP)},
+  };
+  const fr_sibling sample = siblings[0];
   fr_login login = {0};
   fr_channel channel = {0};
   login.mechanism = fr_str("SCRAM-SHA-256-PLUS");
@@ -205,7 +210,8 @@ static void remember(struct connection *tls, char **argument) {
   fclose(file);
   const fr_octets key_octets = {key, sizeof key};
   must(!fr_server_new(store, fr_str("imap"), fr_str(HOST), &server), "server");
-  must(!fr_server_list(server, fr_str(LISTED)) && !fr_server_sibling(server, &sample), "list");
+  must(!fr_server_list(server, fr_str(LISTED)) && !fr_server_sibling(server, &siblings[0]) &&
+         !fr_server_sibling(server, &siblings[1]), "list");
   must(!fr_server_key(server, 1, key_octets), "key");
   channel.exporter_user = login.exporter_user = tls->server;
   must(!fr_server_connection_new(server, &channel, &at_server), "connection");
@@ -232,7 +238,7 @@ static void remember(struct connection *tls, char **argument) {
   must(!fr_client_new(&client), "client");
   must(!fr_client_connection_new(client, fr_str("imap"), fr_str(USER), &channel, &at_client), "connection");
   must(!fr_client_connection_offered(at_client, fr_str("SCRAM-SHA-256-PLUS IKY-SHA-256-EXPR")), "offer");
-  must(!fr_client_connection_logged_in(at_client, &login, &sample, 1, now), "logged in");
+  must(!fr_client_connection_logged_in(at_client, &login, siblings, 2, now), "logged in");
   must(!fr_client_connection_token_issued(at_client, &again, fr_str("HT-SHA-256-EXPR"), fr_buf_octets(&token), expires, now),
        "token");
   must(!fr_client_connection_new(client, sample.service, fr_str(USER), &of_sample, &client_of_sample), "connection");

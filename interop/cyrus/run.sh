@@ -6,6 +6,10 @@ prepare() {
   cyrus_installed && cargo build --quiet -p fast-reauth-capi && library=$(target_directory)/debug/libfastreauth.a &&
     certificate imap.example.com && mkdir -p "$work/cyrus/plugins" "$work/cyrus/conf" || return 1
   cyrus=$work/cyrus
+  # libldap takes another name for localhost.
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1 \
+    -addext subjectAltName=IP:127.0.0.1 -keyout "$cyrus/ldap-key.pem" -out "$cyrus/ldap.pem" >"$cyrus/openssl.log" 2>&1 ||
+    return 1
   # The plug-in alone, and the modules of Debian for the full login.
   modules=/usr/lib/$(cc -print-multiarch)/sasl2
   make --silent -C capi/cyrus LIBRARY="$library" OUT="$cyrus/plugins/libiky.so" CFLAGS='-g -Werror' &&
@@ -27,14 +31,15 @@ iky_key_file: $cyrus/key
 END
 }
 
-# The release's own, whose versions are what is measured here. saslauthd is not started.
+# The release's own, whose versions are what is measured here. Neither saslauthd nor slapd is started.
 cyrus_installed() {
   local result
   installed sasl2-bin 2.1.28 && installed libsasl2-dev 2.1.28 && installed libsasl2-modules 2.1.28 && installed libssl-dev 3.0 &&
-    command -v cc make >/dev/null && return 0
+    installed slapd 2.5 && installed ldap-utils 2.5 && command -v cc make >/dev/null && return 0
   services_off
-  apt-get update -q >"$work/apt.log" 2>&1 && DEBIAN_FRONTEND=noninteractive apt-get install -q -y \
-    --no-install-recommends gcc make libc6-dev libssl-dev libsasl2-dev libsasl2-modules sasl2-bin >>"$work/apt.log" 2>&1
+  echo 'slapd slapd/no_configuration boolean true' | debconf-set-selections &&
+    apt-get update -q >"$work/apt.log" 2>&1 && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+    gcc make libc6-dev libssl-dev libsasl2-dev libsasl2-modules sasl2-bin slapd ldap-utils >>"$work/apt.log" 2>&1
   result=$?
   services_back
   [ "$result" = 0 ] || tail -n 20 "$work/apt.log"
@@ -62,6 +67,47 @@ at_once() {
   wait $!
   cat "$one"
 }
+
+# OpenLDAP's server, and what its client says at each step, in files. A subshell, as Debian's slapd takes its configuration of
+# SASL from one place only.
+ldap() (
+  conf=/etc/ldap/sasl2/slapd.conf
+  [ ! -e "$conf" ] || { echo "there is a $conf"; exit 1; }
+  trap 'rm -f "$conf"; [ -z "${slapd:-}" ] || kill "$slapd" 2>/dev/null' EXIT
+  trap 'exit 1' INT TERM
+  printf '%s\n' "iky_store: redb:$cyrus/store" 'iky_store_keep: yes' >"$conf"
+  cat >"$cyrus/slapd.conf" <<END
+TLSCACertificateFile $cyrus/ldap.pem
+TLSCertificateFile $cyrus/ldap.pem
+TLSCertificateKeyFile $cyrus/ldap-key.pem
+pidfile $cyrus/slapd.pid
+sasl-host 127.0.0.1
+sasl-secprops none
+sasl-cbinding tls-endpoint
+database config
+END
+  port=$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  url=ldaps://127.0.0.1:$port
+  export SASL_PATH=$cyrus/plugins:$modules LDAPTLS_CACERT=$cyrus/ldap.pem FAST_REAUTH_CLIENT_STATE=$cyrus/state
+  timeout 60 slapd -f "$cyrus/slapd.conf" -h "$url/" -d stats >"$cyrus/slapd.log" 2>&1 &
+  slapd=$!
+  for _ in $(seq 50); do
+    (: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
+    sleep 0.1
+  done
+  echo 'SASL_CBINDING tls-endpoint' >"$cyrus/ldaprc"
+  export LDAPCONF=$cyrus/ldaprc
+  timeout 10 ldapsearch -x -LLL -H "$url" -b '' -s base supportedSASLMechanisms 2>&1 | sed -n 's/.*: \(IKY.*\|HT-.*\)/\1/p' | paste -sd ' '
+  for each in 1 2; do timeout 10 ldapwhoami -N -Q -H "$url" -Y IKY-SHA-256-ENDP -U alice 2>&1; done
+  cp "$cyrus/state" "$cyrus/state.old"
+  timeout 10 ldapwhoami -N -Q -H "$url" -Y IKY-SHA-256-ENDP -U alice 2>&1
+  mv "$cyrus/state.old" "$cyrus/state"
+  timeout 10 ldapwhoami -N -Q -H "$url" -Y IKY-SHA-256-ENDP -U alice 2>&1 | head -n 1
+  LDAPCONF=/dev/null timeout 10 ldapwhoami -N -Q -H "$url" -Y IKY-SHA-256-ENDP -U alice 2>&1 | head -n 1
+  grep -c 'BIND dn="uid=account-of-alice,cn=iky-sha-256-endp,cn=auth" mech=IKY-SHA-256-ENDP bind_ssf=0 ssf=256' "$cyrus/slapd.log"
+)
+
+line() { sed -n "$1p" "$cyrus/ldap.out"; }
 
 why() { grep -o 'not recognised: FR_[A-Z_]*' "$cyrus/errors" | head -n 1; }
 
@@ -93,6 +139,15 @@ $known" at_once "$K"
   try "$H: a wrong proof is refused" "$refused" sample "$H" alter
   try "$H: the token is good all the same" "$known" sample "$H"
   try "$H: a server that can't show that it is the server" "$fooled" sample "$H" lie
+  local dn='dn:uid=account-of-alice,cn=iky-sha-256-endp,cn=auth' bind='ldap_sasl_interactive_bind:'
+  ldap >"$cyrus/ldap.out" 2>"$cyrus/errors"
+  try 'OpenLDAP lists what its channel binding carries' 'IKY-SHA-256-ENDP IKY-SHA-256-NONE' line 1
+  try 'OpenLDAP: ldapwhoami is known at once, bound by tls-server-end-point' "$dn" line 2
+  try 'OpenLDAP: the next counter' "$dn" line 3
+  try 'OpenLDAP: and the next' "$dn" line 4
+  try 'OpenLDAP: a counter that was used before is refused' "$bind Invalid credentials (49)" line 5
+  try 'OpenLDAP: without the channel binding there is no login' "$bind Unknown authentication method (-6)" line 6
+  try 'OpenLDAP: its log has the three' 3 line 7
   # One client by IKY, at both services, and one by each token.
   try 'all clients of the account are revoked' 'revoked 3' with_cyrus "$cyrus/peer" revoke "$cyrus/store"
   try "$K: refused from then on" "$refused" sample "$K"
