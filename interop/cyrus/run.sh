@@ -98,7 +98,7 @@ END
   echo 'SASL_CBINDING tls-endpoint' >"$cyrus/ldaprc"
   export LDAPCONF=$cyrus/ldaprc
   timeout 10 ldapsearch -x -LLL -H "$url" -b '' -s base supportedSASLMechanisms 2>&1 | sed -n 's/.*: \(IKY.*\|HT-.*\)/\1/p' | paste -sd ' '
-  for each in 1 2; do timeout 10 ldapwhoami -N -Q -H "$url" -Y IKY-SHA-256-ENDP -U alice 2>&1; done
+  for _ in 1 2; do timeout 10 ldapwhoami -N -Q -H "$url" -Y IKY-SHA-256-ENDP -U alice 2>&1; done
   cp "$cyrus/state" "$cyrus/state.old"
   timeout 10 ldapwhoami -N -Q -H "$url" -Y IKY-SHA-256-ENDP -U alice 2>&1
   mv "$cyrus/state.old" "$cyrus/state"
