@@ -109,7 +109,7 @@ static const char *from_prompt(sasl_interact_t **prompts, unsigned long id) {
 
 /* The name that the client logs in under: the one that it acts as, or else its own. */
 static int login_name(const sasl_client_params_t *params, sasl_interact_t **prompts, const char **name) {
-  int ask_user, ask;
+  int ask_user, ask = 0;
   *name = from_callback(params, SASL_CB_USER, &ask_user);
   if (*name) return SASL_OK;
   *name = from_prompt(prompts, SASL_CB_AUTHNAME);
@@ -132,7 +132,7 @@ static int begin(struct login *login, sasl_client_params_t *params, const char *
   const char *service = fr_sasl_option(params->utils, "iky_service");
   fr_channel channel;
   fr_buf mechanism;
-  int guard, good = 0;
+  int guard, result = SASL_NOUSER;
   if (!fr_sasl_channel(&side, login->mechanism, &channel)) return SASL_ENCRYPT;
   guard = lock_state(login->file);
   if (guard < 0) return SASL_FAIL;
@@ -144,10 +144,11 @@ static int begin(struct login *login, sasl_client_params_t *params, const char *
       fr_client_connection_plan(login->connection, fr_sasl_now(), &login->attempt) == FR_OK &&
       fr_attempt_message(login->attempt, &mechanism, &login->message) == FR_OK) {
     fr_buf_free(&mechanism);
-    good = !fr_attempt_save_first(login->attempt) || save_state(login->file, login->client);
+    /* A counter that is used twice is a replay. */
+    result = !fr_attempt_save_first(login->attempt) || save_state(login->file, login->client) ? SASL_OK : SASL_FAIL;
   }
   close(guard);
-  return good ? SASL_OK : SASL_NOUSER;
+  return result;
 }
 
 /* Takes the server's message. Another process may have used the state meanwhile: what is in the file counts. */
@@ -156,10 +157,11 @@ static int finish(struct login *login, const char *message, unsigned len) {
   int refused = !login->mechanism->is_ht && len >= 2 && !memcmp(message, "e=", 2);
   int guard = lock_state(login->file);
   if (guard < 0) return SASL_FAIL;
-  load_state(login->file, login->client);
+  int there = load_state(login->file, login->client);
   fr_result result =
     fr_client_connection_finish(login->connection, login->attempt, refused ? FR_STALE : FR_OK, said, fr_sasl_now());
-  save_state(login->file, login->client);
+  /* Whoever took the file away logged out. */
+  if (there) save_state(login->file, login->client);
   close(guard);
   if (result == FR_OK) return SASL_OK;
   return result == FR_ABANDON ? SASL_BADSERV : SASL_BADAUTH;
@@ -201,7 +203,7 @@ static int mech_step(void *context, sasl_client_params_t *params, const char *se
     params->utils->free(*prompts);
     *prompts = NULL;
   }
-  if (result == SASL_OK) result = begin(login, params, oparams->user);
+  if (result == SASL_OK) result = begin(login, params, name);
   if (result == SASL_NOUSER) params->utils->seterror(params->utils->conn, 0, "nothing is known here by this mechanism: log in fully");
   if (result != SASL_OK) return result;
   *clientout = (const char *)login->message.data;

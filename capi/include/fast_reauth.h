@@ -294,7 +294,7 @@ typedef struct fr_channel {
    */
   uint32_t tls;
   /*
-   FR_CHANNEL_… of what is so.
+   FR_CHANNEL_* of what is so.
    */
   uint32_t flags;
   /*
@@ -389,7 +389,7 @@ typedef struct fr_login {
    */
   struct fr_octets login_name;
   /*
-   FR_BINDING_…: the channel binding that the mechanism used.
+   FR_BINDING_*: the channel binding that the mechanism used.
    */
   uint32_t binding;
   /*

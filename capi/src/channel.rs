@@ -49,7 +49,7 @@ pub type fr_exporter = Option<
 pub struct fr_channel {
     /// FR_TLS_1_3 or FR_TLS_1_2; anything else, 0 too, is FR_INVALID.
     pub tls: u32,
-    /// FR_CHANNEL_… of what is so.
+    /// FR_CHANNEL_* of what is so.
     pub flags: u32,
     /// The server name (SNI) that the client sent; empty where it sent none.
     pub server_name: fr_octets,

@@ -26,7 +26,7 @@ pub struct fr_login {
     pub mechanism: fr_octets,
     /// The authzid as the client sent it; if it sent none, the authcid as sent. 255 octets at most, none of them NUL.
     pub login_name: fr_octets,
-    /// FR_BINDING_…: the channel binding that the mechanism used.
+    /// FR_BINDING_*: the channel binding that the mechanism used.
     pub binding: u32,
     /// The full mechanism's session key of 1 to 64 octets, where both ends are configured to give it; or empty.
     pub session_key: fr_octets,
