@@ -153,16 +153,14 @@ static int log_in(struct connection *tls, struct connection *elsewhere, const ch
   return s == SASL_OK && c == SASL_OK;
 }
 
-static fr_store *open_store(const char *file) {
-  char location[4096];
+static fr_store *open_store(const char *location) {
   fr_store *store;
-  snprintf(location, sizeof location, "redb:%s", file);
   must(!fr_store_open(fr_str(location), &store), "store");
   return store;
 }
 
-static int revoke_all(const char *store_file) {
-  fr_store *store = open_store(store_file);
+static int revoke_all(const char *location) {
+  fr_store *store = open_store(location);
   size_t revoked;
   must(!fr_store_revoke(store, fr_str("account-of-" USER), (uint64_t)time(NULL), &revoked), "revoke");
   printf("revoked %zu\n", revoked);
@@ -183,7 +181,7 @@ static void write_secret(const char *name, const void *octets, size_t len) {
 
 /* What the C interface adds to an application's full login: on either end, this. */
 static void remember(struct connection *tls, char **argument) {
-  const char *store_file = argument[0], *state_file = argument[1], *key_file = argument[2];
+  const char *location = argument[0], *state_file = argument[1], *key_file = argument[2];
   const uint64_t now = (uint64_t)time(NULL);
   /* Other services of this provider: the sample programs of Cyrus SASL, and OpenLDAP. */
   const fr_sibling siblings[] = {
@@ -202,7 +200,7 @@ static void remember(struct connection *tls, char **argument) {
 
   unsigned char key[32];
   unsigned octet;
-  fr_store *store = open_store(store_file);
+  fr_store *store = open_store(location);
   fr_server *server, *there;
   fr_server_connection *at_server, *at_sample;
   FILE *file = fopen(key_file, "r");

@@ -1,9 +1,9 @@
 # The peer `cyrus`: Debian's Cyrus SASL, unpatched, with the plug-in of capi/cyrus; sourced by interop/run.
-# shellcheck shell=bash disable=SC2154 # one script in several files
+# shellcheck shell=bash disable=SC2154,SC2034 # one script in several files
 
 prepare() {
   local library
-  cyrus_installed && cargo build --quiet -p fast-reauth-capi && library=$(target_directory)/debug/libfastreauth.a &&
+  cyrus_installed && debian valkey-server=8 && cargo build --quiet -p fast-reauth-capi --features redis && library=$(target_directory)/debug/libfastreauth.a &&
     certificate imap.example.com && mkdir -p "$work/cyrus/plugins" "$work/cyrus/conf" || return 1
   cyrus=$work/cyrus
   # libldap takes another name for localhost.
@@ -17,18 +17,34 @@ prepare() {
       -lssl -lcrypto -lsasl2 -lpthread -ldl -lm -o "$cyrus/peer" || return 1
   openssl rand -hex 32 >"$cyrus/key" && chmod 600 "$cyrus/key"
   echo secret | saslpasswd2 -p -c -f "$cyrus/sasldb" -u imap.example.com alice >"$cyrus/saslpasswd2.out" 2>&1 || return 1
-  # What the service of the full login listed then it lists still.
+  in_store "redb:$cyrus/store"
+}
+
+# What the service of the full login listed then it lists still.
+in_store() { # location
+  store=$1
   cat >"$cyrus/conf/peer.conf" <<END
 auxprop_plugin: sasldb
 sasldb_path: $cyrus/sasldb
-iky_store: redb:$cyrus/store
+iky_store: $store
 iky_key_file: $cyrus/key
 iky_mechanisms: SCRAM-SHA-256-PLUS IKY-SHA-256-EXPR HT-SHA-256-EXPR
 END
   cat >"$cyrus/conf/sample.conf" <<END
-iky_store: redb:$cyrus/store
+iky_store: $store
 iky_key_file: $cyrus/key
 END
+}
+
+# A Valkey of our own, in memory; it ends with this script, or after a minute.
+start_valkey() {
+  timeout 60 valkey-server --port 0 --unixsocket "$cyrus/valkey" --save '' --dir "$cyrus" >"$cyrus/valkey.log" 2>&1 &
+  server_pid=$!
+  for _ in $(seq 50); do
+    [ ! -S "$cyrus/valkey" ] || return 0
+    sleep 0.1
+  done
+  return 1
 }
 
 # The release's own, whose versions are what is measured here. Neither saslauthd nor slapd is started.
@@ -75,7 +91,7 @@ ldap() (
   [ ! -e "$conf" ] || { echo "there is a $conf"; exit 1; }
   trap 'rm -f "$conf"; [ -z "${slapd:-}" ] || kill "$slapd" 2>/dev/null' EXIT
   trap 'exit 1' INT TERM
-  printf '%s\n' "iky_store: redb:$cyrus/store" 'iky_store_keep: yes' >"$conf"
+  printf '%s\n' "iky_store: $store" 'iky_store_keep: yes' >"$conf"
   cat >"$cyrus/slapd.conf" <<END
 TLSCACertificateFile $cyrus/ldap.pem
 TLSCertificateFile $cyrus/ldap.pem
@@ -116,7 +132,7 @@ cases() {
   local known='server: recognised account-of-alice; client: trusts the server' refused='server: refused; client: does not'
   local fooled='server: refused; client: does not' both='server account-of-alice;client ok'
   try 'a full login by Cyrus SASL, SCRAM-SHA-256-PLUS over TLS 1.3' 'server alice;client ok' \
-    peer_of_cyrus full "$cyrus/store" "$cyrus/state" "$cyrus/key"
+    peer_of_cyrus full "$store" "$cyrus/state" "$cyrus/key"
   try "$B: known at once, bound by tls-exporter" "$both" peer_of_cyrus "$B"
   try "$B: on another connection it is refused" 'server waits;client SASL(-13): authentication failure: not recognised: log in fully' \
     peer_of_cyrus stolen "$B"
@@ -149,10 +165,23 @@ $known" at_once "$K"
   try 'OpenLDAP: without the channel binding there is no login' "$bind Unknown authentication method (-6)" line 6
   try 'OpenLDAP: its log has the three' 3 line 7
   # One client by IKY, at both services, and one by each token.
-  try 'all clients of the account are revoked' 'revoked 3' with_cyrus "$cyrus/peer" revoke "$cyrus/store"
+  try 'all clients of the account are revoked' 'revoked 3' with_cyrus "$cyrus/peer" revoke "$store"
   try "$K: refused from then on" "$refused" sample "$K"
   try 'and the log says why' 'not recognised: FR_REVOKED' why
   try "$B: refused from then on" 'server waits;client SASL(-13): authentication failure: not recognised: log in fully' peer_of_cyrus "$B"
+
+  in_store "unix:$cyrus/valkey"
+  start_valkey || report 'Valkey' 'not run'
+  try 'a full login, with a Valkey as the store' 'server alice;client ok' \
+    peer_of_cyrus full "$store" "$cyrus/state" "$cyrus/key"
+  try "$B: known at once, from the Valkey" "$both" peer_of_cyrus "$B"
+  try "$K: known at once, from the Valkey" "$known" sample "$K" record "$cyrus/message"
+  try "$K: two clients and two servers at once" "$known
+$known" at_once "$K"
+  try "$K: a counter that was used before is refused" "$refused" sample "$K" again "$cyrus/message"
+  stop_server
+  try "$K: without the Valkey nobody is known" "$refused" sample "$K"
+  try 'and the log says why' 'not recognised: FR_UNAVAILABLE' why
 }
 
 try() { # case expected command...
