@@ -82,3 +82,31 @@ fn the_header_is_cpp_too() {
     };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+/// The README's example compiles, between declarations of what is the application's and OpenSSL's.
+#[test]
+fn the_readme_compiles() {
+    const AROUND: [&str; 2] = [
+        "#include \"fast_reauth.h\"\n#include <time.h>\n\
+         typedef struct ssl_st SSL;\n\
+         enum { TLSEXT_NAMETYPE_host_name };\n\
+         int SSL_export_keying_material(SSL *, unsigned char *, size_t, const char *, size_t, const unsigned char *, size_t, int);\n\
+         int SSL_session_reused(const SSL *);\n\
+         const char *SSL_get_servername(const SSL *, int);\n\
+         void welcome(const uint8_t *, size_t), answer(const uint8_t *, size_t);\n",
+        "fr_store *store;\nfr_server *server;\nfr_server_connection *connection;\nfr_verdict verdict;\n\
+         void serve(SSL *ssl, fr_octets received);\nvoid serve(SSL *ssl, fr_octets received) {\n",
+    ];
+    let readme = include_str!("../README.md");
+    let example = readme.split("```c\n").nth(1).and_then(|rest| rest.split("```").next()).expect("there is an example");
+    let (callback, body) = example.split_once("\n\n").expect("the callback, then the rest");
+    let source = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme.c");
+    fs::write(&source, format!("{}{callback}\n{}{body}}}\n", AROUND[0], AROUND[1])).expect("it can be written");
+    let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
+    let status = Command::new(compiler())
+        .args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I"])
+        .arg(include)
+        .arg(source)
+        .status();
+    assert!(status.expect("there is a C compiler").success());
+}

@@ -135,9 +135,9 @@ pub unsafe extern "C" fn fr_verdict_free(verdict: *mut fr_verdict) {
     }
     // SAFETY: C's promise: a verdict that fr_server_connection_receive() wrote, and nobody else uses.
     unsafe {
-        for buf in [&raw mut (*verdict).message, &raw mut (*verdict).identity, &raw mut (*verdict).login_name] {
-            release_buffer(buf);
-        }
+        release_buffer(&raw mut (*verdict).message);
+        release_buffer(&raw mut (*verdict).identity);
+        release_buffer(&raw mut (*verdict).login_name);
         release_buffer(&raw mut (*verdict).token);
     }
 }
