@@ -10,7 +10,7 @@ use crate::{fr_octets, fr_result, fr_store};
 /// "redb:FILE": in a file of this machine, which is made where it is not there, for its owner only (mode 0600). One process at a
 /// time has it open; the others get FR_IN_USE. It is let go with the last handle that uses it.
 ///
-/// "redis://[user:password@]host[:port][/database]" or "unix:" and a path: in a Valkey or Redis 7, for many processes on many machines. Only if this library
+/// "redis://USER:PASSWORD@HOST:PORT/DATABASE", of which the host is enough, or "unix:" and a path: in a Valkey or Redis 7, for many processes on many machines. Only if this library
 /// was built with the feature redis. Whether it answers shows at the first use.
 ///
 /// FR_INVALID: no such location. FR_IO, FR_IN_USE, FR_DAMAGED, FR_VERSION: the file.
