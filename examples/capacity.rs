@@ -76,7 +76,7 @@ impl Subject for InFile {
 
     fn threads(&self) -> usize {
         // One write to the disk takes the commits along that wait for it.
-        64
+        512
     }
 }
 
