@@ -10,6 +10,7 @@ mod args;
 mod imap;
 mod link;
 mod report;
+#[path = "../common/scram.rs"]
 mod scram;
 mod service;
 mod smtp;

@@ -16,7 +16,7 @@ use rsasl::prelude::{
 use rsasl::property::{AuthId, AuthzId};
 use rsasl::validate::{Validate, ValidationError};
 
-use crate::Fault;
+use super::Fault;
 
 /// The one mechanism for full logins here.
 pub(crate) const MECHANISM: &str = "SCRAM-SHA-256-PLUS";
@@ -29,7 +29,10 @@ pub(crate) fn full_login(login_name: &str) -> Result<FullLogin, InvalidLogin> {
 }
 
 /// The client's half of an exchange.
-pub(crate) struct Client(Session<rsasl::validate::NoValidation, Exporter>);
+pub(crate) struct Client {
+    session: Session<rsasl::validate::NoValidation, Exporter>,
+    done: bool,
+}
 
 impl Client {
     /// Starts an exchange on this connection; the first message is its initial response.
@@ -40,15 +43,20 @@ impl Client {
         let mut session = client.start_suggested(&offered)?;
         let mut message = Vec::new();
         session.step(None, &mut message)?;
-        Ok((Self(session), message))
+        Ok((Self { session, done: false }, message))
     }
 
     /// Answers a message of the server. The last one has no answer; it shows that the server knows the password too, so an error
     /// there means that it does not.
     pub(crate) fn step(&mut self, challenge: &[u8]) -> Result<Vec<u8>, Fault> {
         let mut message = Vec::new();
-        self.0.step(Some(challenge), &mut message)?;
+        self.done = self.session.step(Some(challenge), &mut message)?.is_finished();
         Ok(message)
+    }
+
+    /// Whether the server has shown that it knows the password. A success before that is nobody's.
+    pub(crate) fn end(self) -> Result<(), Fault> {
+        if self.done { Ok(()) } else { Err("whoever answered does not know the password: check the address".into()) }
     }
 }
 

@@ -1,0 +1,70 @@
+//! The command line: `--option value`, nothing else, and a sentence where that is not so.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::Fault;
+
+/// The options of one example; each is asked for once, and what nobody asked for is a mistake.
+pub(crate) struct Args {
+    given: Vec<(String, String)>,
+    usage: &'static str,
+}
+
+impl Args {
+    fn parse(usage: &'static str) -> Result<Self, Fault> {
+        let mut given = Vec::new();
+        let mut words = std::env::args().skip(1);
+        while let Some(word) = words.next() {
+            let name = word.strip_prefix("--").ok_or_else(|| format!("what is {word}?\n{usage}"))?;
+            let value = words.next().ok_or_else(|| format!("{word} needs a value\n{usage}"))?;
+            given.push((name.to_owned(), value));
+        }
+        Ok(Self { given, usage })
+    }
+
+    /// Whether there are none, so that the example shows itself.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.given.is_empty()
+    }
+
+    /// The value of this option, if it was given.
+    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
+        let at = self.given.iter().position(|(given, _)| given == name)?;
+        Some(self.given.remove(at).1)
+    }
+
+    /// The value of this option, which has to be given.
+    pub(crate) fn need(&mut self, name: &str) -> Result<String, Fault> {
+        self.take(name).ok_or_else(|| format!("--{name} is missing\n{}", self.usage).into())
+    }
+
+    /// The same, a file that has to be there.
+    pub(crate) fn need_file(&mut self, name: &str) -> Result<PathBuf, Fault> {
+        Ok(Path::new(&self.need(name)?).to_owned())
+    }
+
+    /// No other option was given.
+    pub(crate) fn end(self) -> Result<(), Fault> {
+        match self.given.first() {
+            Some((name, _)) => Err(format!("there is no option --{name}\n{}", self.usage).into()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Runs an example; whatever goes wrong is one message on the standard error, for a person.
+pub(crate) fn main<F>(usage: &'static str, run: impl FnOnce(Args) -> F) -> ExitCode
+where
+    F: Future<Output = Result<(), Fault>>,
+{
+    let done = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Fault::from);
+    let done = done.and_then(|runtime| runtime.block_on(run(Args::parse(usage)?)));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("{fault}");
+            ExitCode::FAILURE
+        }
+    }
+}

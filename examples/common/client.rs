@@ -1,0 +1,96 @@
+//! A client with one account at one server, and what it keeps of it: in memory, and in a file.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use fast_reauth::assertion::{Policy, Scope, Service};
+use fast_reauth::channel::ServerName;
+use fast_reauth::mechanism::NextStep;
+use fast_reauth::rustls::{Sessions, exporter};
+use fast_reauth::store::client::{Account, Accounts, Attempt, Connection};
+use tokio_rustls::rustls::ClientConfig;
+
+use super::state::StateFile;
+use super::wire::ClientStream;
+use super::{Fault, now, scram};
+
+/// Where, as whom, and what is known from last time.
+pub(crate) struct Client {
+    pub(crate) server: String,
+    pub(crate) base: Arc<ClientConfig>,
+    pub(crate) sessions: Sessions,
+    pub(crate) accounts: Accounts,
+    pub(crate) account: Account,
+    pub(crate) password: String,
+    state: StateFile,
+}
+
+impl Client {
+    /// A client that starts: its TLS sessions are gone, what it keeps in the file is there.
+    pub(crate) fn start(
+        server: &str,
+        base: Arc<ClientConfig>,
+        (service, name): (Service, &str),
+        (user, password): (&str, &str),
+        state: StateFile,
+    ) -> Result<Self, Fault> {
+        let client = Self {
+            server: server.to_owned(),
+            base,
+            sessions: Sessions::new(NonZeroUsize::MIN),
+            accounts: Accounts::new(Policy::default()),
+            account: Account::new(Scope::new(service, ServerName::parse(name)?), user),
+            password: password.to_owned(),
+            state,
+        };
+        client.state.load(&client.accounts, &client.account)?;
+        Ok(client)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.account.login_name
+    }
+
+    /// Before an attempt is sent: a counter that is used again after a crash is taken for a replay.
+    pub(crate) fn before(&self, attempt: &Attempt) -> Result<(), Fault> {
+        if attempt.store_first() { self.save() } else { Ok(()) }
+    }
+
+    /// After a full login: from now on the client can be recognised. Returns whether it will be.
+    pub(crate) fn logged_in(&self, connection: &mut Connection<'_>, tls: &ClientStream) -> Result<bool, Fault> {
+        Ok(connection.logged_in(&scram::full_login(self.name())?, &exporter(tls.get_ref().1), &[], now())?)
+    }
+
+    pub(crate) fn save(&self) -> Result<(), Fault> {
+        self.state.save(&self.accounts, &self.account)
+    }
+}
+
+/// What a person can do about a login that failed and may not simply go on.
+pub(crate) fn refused(next: NextStep) -> Fault {
+    match next {
+        NextStep::FullLogin | NextStep::TryPredecessor => "refused; log in with the password on this connection",
+        NextStep::FullHandshake => "refused on a resumed TLS session: connect again, without resuming",
+        NextStep::Abandon => "whoever answered could not show that it is the server: check the address and the network",
+        NextStep::Later => "the server can't say now: try again in a minute; what this client keeps is still good",
+    }
+    .into()
+}
+
+/// What came of one connection.
+pub(crate) struct Report {
+    pub(crate) mechanism: String,
+    pub(crate) resumed: bool,
+    /// Round trips until the first command was answered, that command's own included.
+    pub(crate) waited: u32,
+    pub(crate) answer: String,
+}
+
+impl Report {
+    /// One line; without a login the command would have waited for one round trip.
+    pub(crate) fn print(&self, what: &str) {
+        let tls = if self.resumed { "resumed TLS" } else { "full TLS" };
+        let login = self.waited.saturating_sub(1);
+        println!("{what:<32} {:<19} {tls:<12} waited for the login: {login}   {}", self.mechanism, self.answer);
+    }
+}

@@ -1,0 +1,88 @@
+//! A server's accounts (there is one), its store, and how this library is asked.
+
+use std::sync::Arc;
+
+use fast_reauth::assertion::{self, DeviceId};
+use fast_reauth::channel::{ChannelFacts, ServerName};
+use fast_reauth::mechanism::{Connection, Login, Recognised, Server, Verdict};
+use fast_reauth::profile::{MechanismName, Offer};
+use fast_reauth::rustls::exporter;
+use fast_reauth::store::{Commit, Store};
+
+use super::scram::{self, StoredPassword};
+use super::wire::ServerWire;
+use super::{Fault, now, random};
+
+/// One service of one protocol.
+pub(crate) struct Service {
+    server: Server,
+    store: Arc<dyn Store>,
+    password: StoredPassword,
+}
+
+impl Service {
+    pub(crate) fn new(
+        service: assertion::Service,
+        name: &str,
+        (user, password): (&str, &str),
+        store: Arc<dyn Store>,
+    ) -> Result<Self, Fault> {
+        let server = Server::new(service, [ServerName::parse(name)?], [scram::MECHANISM])?;
+        Ok(Self { server, store, password: StoredPassword::new(user, password, random()?) })
+    }
+
+    /// A connection, of which these facts are known. Who resumes a session that is known may be somebody.
+    pub(crate) fn meet(&self, facts: ChannelFacts) -> Result<Connection<'_>, Fault> {
+        let connection = Connection::new(&self.server, facts);
+        let lineage = match connection.lookup() {
+            Some(lookup) => self.store.lookup(&lookup, now())?.lineage,
+            None => None,
+        };
+        Ok(connection.resumes(lineage))
+    }
+
+    /// What this service lists on this connection: EXTERNAL only for whom it knows.
+    pub(crate) fn offer(connection: &Connection<'_>) -> Result<Offer, Fault> {
+        Ok(Offer::of(connection.mechanisms(now()))?)
+    }
+
+    /// What EXTERNAL or IKY makes of a message; none for another mechanism.
+    pub(crate) fn judge(&self, connection: &Connection<'_>, name: MechanismName, message: &[u8]) -> Option<Verdict> {
+        Some(connection.receive(name.as_str(), message)?.run(&*self.store, now()))
+    }
+
+    /// A client was recognised: its next connection may resume this one.
+    pub(crate) fn recognised(&self, connection: &mut Connection<'_>, client: &Recognised) -> Result<(), Fault> {
+        connection.recognised(client, now()).map_or(Ok(()), |link| self.commit(&link))
+    }
+
+    /// The server's half of a full login.
+    pub(crate) fn full_login(&self, connection: &Connection<'_>) -> Result<scram::Server, Fault> {
+        scram::Server::start(&self.password, connection.facts())
+    }
+
+    /// A client logged in with its password: from now on this service knows it. Before it is told so.
+    pub(crate) fn logged_in(
+        &self,
+        connection: &mut Connection<'_>,
+        wire: &ServerWire,
+        name: &str,
+    ) -> Result<(), Fault> {
+        let full = scram::full_login(name)?;
+        let login = Login { full: &full, identity: name, device: DeviceId::new(random()?), now: now() };
+        let logged_in = connection.logged_in(login, &exporter(wire.stream.stream.get_ref().1));
+        if let Some(why) = logged_in.unknown {
+            eprintln!("{name} stays unknown: {why}");
+        }
+        self.commit(&logged_in.commit)
+    }
+
+    fn commit(&self, commit: &Commit) -> Result<(), Fault> {
+        let committed = self.store.commit(commit, now())?;
+        if !committed.is_durable() {
+            // The login stands all the same; the client just has to do it in full again.
+            eprintln!("the store did not keep it: {committed:?}");
+        }
+        Ok(())
+    }
+}

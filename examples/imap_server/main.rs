@@ -1,0 +1,86 @@
+//! An IMAP server on imap-next that knows its clients when they come back.
+//!
+//! ```text
+//! cargo run --example imap_server             # a server on loopback, and the command for a client
+//! cargo run --example imap_server -- [--listen ADDRESS] [--name NAME] [--cert FILE --key FILE] [--store FILE]
+//!                                    [--user NAME] [--password PASSWORD]
+//! ```
+//!
+//! With `--store` it knows them after its own restart as well. It ends with its standard input, or by Ctrl-C.
+//!
+//! What is particular to this library is in `session.rs`: the offer in the greeting, `Session::authenticate`, and one call after a
+//! full login.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod session;
+
+use std::io::Read as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use fast_reauth::assertion;
+use fast_reauth::rustls::Recognition;
+use fast_reauth::store::{Capacity, MemoryStore, RedbStore, Store};
+use tokio::net::TcpListener;
+
+use common::args::{self, Args};
+use common::service::Service;
+use common::{Fault, tls};
+
+const USAGE: &str = "usage: imap_server [--listen ADDRESS] [--name NAME] [--cert FILE --key FILE] [--store FILE] \
+                     [--user NAME] [--password PASSWORD]";
+
+fn main() -> ExitCode {
+    args::main(USAGE, run)
+}
+
+async fn run(mut args: Args) -> Result<(), Fault> {
+    let mut or = |name: &str, default: &str| args.take(name).unwrap_or_else(|| default.to_owned());
+    let (listen, name) = (or("listen", "127.0.0.1:0"), or("name", "imap.example.com"));
+    let (user, password) = (or("user", "alice"), or("password", "secret"));
+    let store: Arc<dyn Store> = match args.take("store") {
+        Some(file) => Arc::new(RedbStore::open(&file, Capacity::default()).map_err(|error| format!("{file}: {error}"))?),
+        None => Arc::new(MemoryStore::default()),
+    };
+    let (identity, trust) = match args.take("cert") {
+        Some(cert) => {
+            let key = args.need_file("key")?;
+            let certificate = tls::read(Path::new(&cert), "the certificate")?;
+            (tls::Identity { certificate, key: tls::read(&key, "its key")? }, cert)
+        }
+        None => {
+            let file = std::env::temp_dir().join(format!("fast-reauth-imap-server-{}.pem", std::process::id()));
+            let identity = tls::self_signed(&name)?;
+            std::fs::write(&file, &identity.certificate).map_err(|error| format!("{}: {error}", file.display()))?;
+            (identity, file.display().to_string())
+        }
+    };
+    args.end()?;
+    let service = Service::new(assertion::Service::IMAP, &name, (&user, &password), store)?;
+    let recognition = Recognition::new(tls::server(&identity)?);
+    let listener = TcpListener::bind(&listen).await.map_err(|error| format!("can't listen on {listen}: {error}"))?;
+    println!("listening; a client, to be run more than once:");
+    println!(
+        "  cargo run --example imap_client -- --server {} --name {name} --ca {trust} --user {user} --password {password} \
+         --state client.state",
+        listener.local_addr()?
+    );
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
+    let (service, recognition) = (Arc::new(service), Arc::new(recognition));
+    for number in 1.. {
+        let (tcp, _) = listener.accept().await?;
+        let (service, recognition) = (Arc::clone(&service), Arc::clone(&recognition));
+        tokio::spawn(async move {
+            match session::serve(&service, &recognition, tcp).await {
+                Ok(what) => println!("connection {number}: {what}"),
+                Err(fault) => println!("connection {number}: {fault}"),
+            }
+        });
+    }
+    Ok(())
+}
