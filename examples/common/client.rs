@@ -81,16 +81,23 @@ pub(crate) fn refused(next: NextStep) -> Fault {
 pub(crate) struct Report {
     pub(crate) mechanism: String,
     pub(crate) resumed: bool,
-    /// Round trips until the first command was answered, that command's own included.
+    /// Round trips that the login added.
     pub(crate) waited: u32,
     pub(crate) answer: String,
 }
 
 impl Report {
-    /// One line; without a login the command would have waited for one round trip.
+    /// An example's claim, so that it ends with an error should it not be so.
+    pub(crate) fn expect(self, waited: u32) -> Result<Self, Fault> {
+        match self.waited == waited {
+            true => Ok(self),
+            false => Err(format!("{} waited for {} round trips, not {waited}", self.mechanism, self.waited).into()),
+        }
+    }
+
+    /// One line.
     pub(crate) fn print(&self, what: &str) {
         let tls = if self.resumed { "resumed TLS" } else { "full TLS" };
-        let login = self.waited.saturating_sub(1);
-        println!("{what:<32} {:<19} {tls:<12} waited for the login: {login}   {}", self.mechanism, self.answer);
+        println!("{what:<28} {:<19} {tls:<12} waited for the login: {}   {}", self.mechanism, self.waited, self.answer);
     }
 }

@@ -50,7 +50,9 @@ pub(crate) async fn visit(client: &Client) -> Result<Report, Fault> {
         watch.authenticated(connection.facts(), connection.family());
         let answer = session.selected().await?;
         client.save()?;
-        let (resumed, waited) = (connection.facts().is_resumed(), wire.stream.waits.count());
+        // SELECT itself takes one, with a login or without.
+        let waited = wire.stream.waits.count().saturating_sub(1);
+        let resumed = connection.facts().is_resumed();
         return Ok(Report { mechanism: mechanism.to_owned(), resumed, waited, answer });
     }
 }

@@ -188,7 +188,7 @@ impl<'v> Visit<'v> {
             let answer = scram.step(&decoded(message)?)?;
             self.wire.send(what, format!("{}\r\n", STANDARD.encode(answer)).as_bytes()).await?;
         }
-        Ok(())
+        scram.end()
     }
 
     /// What the client waited for until now.

@@ -1,0 +1,97 @@
+//! A submission client on lettre that its server knows when it comes back.
+//!
+//! ```text
+//! cargo run --example smtp_client             # against a submission server in this process
+//! cargo run --example smtp_client -- --server ADDRESS --name NAME --ca FILE --user NAME [--password PASSWORD]
+//!                                    [--state FILE]
+//! ```
+//!
+//! What it keeps is in the state file, so the second run needs no password. It speaks TLS from the first octet (port 465). To read
+//! how the library is embedded, begin with `submission.rs`; `interop/run postfix` runs it against Postfix.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod server;
+mod stream;
+mod submission;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use fast_reauth::assertion::Service;
+use fast_reauth::rustls::Recognition;
+use fast_reauth::store::MemoryStore;
+use lettre::Message;
+use tokio::net::TcpListener;
+use tokio_rustls::rustls::ClientConfig;
+
+use common::args::{self, Args};
+use common::client::Client;
+use common::state::StateFile;
+use common::{Fault, tls};
+
+const USAGE: &str = "usage: smtp_client [--server ADDRESS --name NAME --ca FILE --user NAME [--password PASSWORD] [--state FILE]]";
+const NAME: &str = "smtp.example.com";
+const ALICE: (&str, &str) = ("alice", "secret");
+
+fn main() -> ExitCode {
+    args::main(USAGE, run)
+}
+
+async fn run(mut args: Args) -> Result<(), Fault> {
+    if args.is_empty() {
+        return demonstrate().await;
+    }
+    let (server, name) = (args.need("server")?, args.need("name")?);
+    let base = tls::client(&tls::read(&args.need_file("ca")?, "the certificate to trust")?)?;
+    let (user, password) = (args.need("user")?, args.take("password").unwrap_or_default());
+    let state = StateFile::new(args.take("state").unwrap_or_else(|| "smtp_client.state".to_owned()));
+    args.end()?;
+    let client = Client::start(&server, base, (Service::SMTP, &name), (&user, &password), state)?;
+    submission::submit(&client, &mail()?).await?.print("lettre");
+    Ok(())
+}
+
+/// A first login, a second connection, and a third after the client's restart.
+async fn demonstrate() -> Result<(), Fault> {
+    let (server, base) = serve().await?;
+    let file = std::env::temp_dir().join(format!("fast-reauth-smtp-client-{}.state", std::process::id()));
+    let done = come_back(&server, &base, &file).await;
+    let _ = std::fs::remove_file(&file);
+    done
+}
+
+async fn come_back(server: &str, base: &Arc<ClientConfig>, file: &Path) -> Result<(), Fault> {
+    println!("round trips of a real network that the login adds to EHLO and MAIL; TCP and TLS are not counted\n");
+    let start = || Client::start(server, Arc::clone(base), (Service::SMTP, NAME), ALICE, StateFile::new(file));
+    let client = start()?;
+    submission::submit(&client, &mail()?).await?.print("lettre, first");
+    submission::submit(&client, &mail()?).await?.expect(0)?.print("lettre, TLS session kept");
+    drop(client);
+    submission::submit(&start()?, &mail()?).await?.expect(0)?.print("lettre, after a restart");
+    Ok(())
+}
+
+fn mail() -> Result<Message, Fault> {
+    let mail = Message::builder().from("alice@example.com".parse()?).to("bob@elsewhere.example".parse()?);
+    Ok(mail.subject("hello").body("I know you.\r\n".to_owned())?)
+}
+
+/// A server on loopback: its address, and the configuration of a client that trusts it.
+async fn serve() -> Result<(String, Arc<ClientConfig>), Fault> {
+    let identity = tls::self_signed(NAME)?;
+    let recognition = Recognition::new(tls::server(&identity)?);
+    let store = Arc::new(MemoryStore::default());
+    let service = common::service::Service::new(Service::SMTP, NAME, ALICE, store)?;
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = listener.local_addr()?.to_string();
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            if let Err(fault) = server::serve(&service, &recognition, tcp).await {
+                eprintln!("the server: {fault}");
+            }
+        }
+    });
+    Ok((address, tls::client(&identity.certificate)?))
+}
