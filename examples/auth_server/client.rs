@@ -20,6 +20,7 @@ use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use crate::smtp::Submission;
+use crate::state::StateFile;
 use crate::wire::Wire;
 use crate::{Args, Fault, IMAP, PASSWORD, SMTP, USER, now};
 
@@ -33,6 +34,7 @@ struct Client {
     imap: Account,
     submission: Account,
     ports: (u16, u16),
+    state: StateFile,
     /// The last message of each mechanism, to be sent again.
     last: Vec<(&'static str, Vec<u8>)>,
 }
@@ -53,6 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Fault> {
         imap: account(Service::IMAP, IMAP)?,
         submission: account(Service::SMTP, SMTP)?,
         ports: (args.imap, args.smtp),
+        state: StateFile::new(&args.state),
         last: Vec::new(),
     };
     for step in &args.steps {
@@ -68,6 +71,8 @@ impl Client {
             "token" => self.token(),
             // Until the script has done something.
             "wait" => line().map(|_| "waited".to_owned()),
+            // For `smtp_client`, which is another process: the same account, and another stack.
+            "keep" => self.state.save(&self.accounts, &self.submission).map(|()| "kept".to_owned()),
             "listed" => self.listed(),
             "iky" => self.known(IKY.name(), false),
             "ht" => self.known(HT.name(), false),

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! auth_server server --cert FILE --key FILE
-//! auth_server client --imap PORT --smtp PORT --ca FILE STEP...
+//! auth_server client --imap PORT --smtp PORT --ca FILE [--state FILE] STEP...
 //! ```
 //!
 //! A client logs in fully at IMAP, over TLS. Submission is configured there as a *sibling* service, so from then on the
@@ -25,6 +25,9 @@ mod client;
 mod imap;
 mod service;
 mod smtp;
+#[allow(dead_code)] // it keeps, and begins with nothing
+#[path = "../common/state.rs"]
+mod state;
 #[path = "../interop_peer/wire.rs"]
 mod wire;
 
@@ -59,6 +62,7 @@ struct Args {
     ca: String,
     imap: u16,
     smtp: u16,
+    state: String,
     steps: Vec<String>,
 }
 
@@ -77,6 +81,7 @@ impl Args {
                 "--ca" => args.ca = value,
                 "--imap" => args.imap = value.parse()?,
                 "--smtp" => args.smtp = value.parse()?,
+                "--state" => args.state = value,
                 _ => return Err(format!("there is no option {word}").into()),
             }
         }

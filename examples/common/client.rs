@@ -58,7 +58,8 @@ impl Client {
 
     /// After a full login: from now on the client can be recognised. Returns whether it will be.
     pub(crate) fn logged_in(&self, connection: &mut Connection<'_>, tls: &ClientStream) -> Result<bool, Fault> {
-        Ok(connection.logged_in(&scram::full_login(self.name())?, &exporter(tls.get_ref().1), &[], now())?)
+        let full = scram::full_login(self.name(), connection.facts())?;
+        Ok(connection.logged_in(&full, &exporter(tls.get_ref().1), &[], now())?)
     }
 
     pub(crate) fn save(&self) -> Result<(), Fault> {

@@ -4,6 +4,7 @@
 #![allow(dead_code)] // each example uses its part
 
 pub(crate) mod args;
+pub(crate) mod certificates;
 pub(crate) mod client;
 pub(crate) mod scram;
 pub(crate) mod service;

@@ -1,9 +1,10 @@
-//! The full login: SCRAM-SHA-256-PLUS (RFC 5802, 7677) by `rsasl`, at both ends, bound to tls-exporter (RFC 9266).
+//! The full login: SCRAM-SHA-256-PLUS (RFC 5802, 7677) by `rsasl`, at both ends, bound to tls-exporter (RFC 9266), or in
+//! TLS 1.2 to tls-unique (RFC 5929).
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use fast_reauth::assertion::{BindingType, FullLogin, InvalidLogin};
+use fast_reauth::assertion::{BindingType, FullLogin};
 use fast_reauth::channel::ChannelFacts;
 use ring::{digest, hmac, pbkdf2};
 use rsasl::callback::{Context, Request, SessionCallback, SessionData};
@@ -23,14 +24,14 @@ pub(crate) const MECHANISM: &str = "SCRAM-SHA-256-PLUS";
 
 static MECHANISMS: [Mechanism; 1] = [SCRAM_SHA256_PLUS];
 
-/// A login with [`MECHANISM`] under this name, for either end to derive the assertion from.
-pub(crate) fn full_login(login_name: &str) -> Result<FullLogin, InvalidLogin> {
-    Ok(FullLogin::new(MECHANISM, login_name)?.bound_by(BindingType::Exporter))
+/// A login with [`MECHANISM`] under this name on this connection, for either end to derive the assertion from.
+pub(crate) fn full_login(login_name: &str, facts: &ChannelFacts) -> Result<FullLogin, Fault> {
+    Ok(FullLogin::new(MECHANISM, login_name)?.bound_by(Binding::of(facts)?.0))
 }
 
 /// The client's half of an exchange.
 pub(crate) struct Client {
-    session: Session<rsasl::validate::NoValidation, Exporter>,
+    session: Session<rsasl::validate::NoValidation, Binding>,
     done: bool,
 }
 
@@ -39,7 +40,7 @@ impl Client {
     pub(crate) fn start(name: &str, password: &str, facts: &ChannelFacts) -> Result<(Self, Vec<u8>), Fault> {
         let account = Account { name: name.to_owned(), password: password.to_owned() };
         let offered = [Mechname::parse(MECHANISM.as_bytes())?];
-        let client = SASLClient::with_cb(config(account)?, Exporter::of(facts)?);
+        let client = SASLClient::with_cb(config(account)?, Binding::of(facts)?);
         let mut session = client.start_suggested(&offered)?;
         let mut message = Vec::new();
         session.step(None, &mut message)?;
@@ -61,11 +62,11 @@ impl Client {
 }
 
 /// The server's half of an exchange.
-pub(crate) struct Server(Session<LoggedIn, Exporter>);
+pub(crate) struct Server(Session<LoggedIn, Binding>);
 
 impl Server {
     pub(crate) fn start(password: &StoredPassword, facts: &ChannelFacts) -> Result<Self, Fault> {
-        let server = SASLServer::<LoggedIn, _>::with_cb(config(password.clone())?, Exporter::of(facts)?);
+        let server = SASLServer::<LoggedIn, _>::with_cb(config(password.clone())?, Binding::of(facts)?);
         Ok(Self(server.start_suggested(Mechname::parse(MECHANISM.as_bytes())?)?))
     }
 
@@ -88,17 +89,19 @@ fn config(callback: impl SessionCallback + 'static) -> Result<Arc<SASLConfig>, F
 }
 
 /// The channel binding of one connection.
-pub(crate) struct Exporter(Vec<u8>);
+pub(crate) struct Binding(BindingType, Vec<u8>);
 
-impl Exporter {
+impl Binding {
     fn of(facts: &ChannelFacts) -> Result<Self, Fault> {
-        Ok(Self(facts.tls_exporter().ok_or("the handshake is not finished, so there is no tls-exporter")?.to_vec()))
+        let unique = facts.tls_unique().map(|unique| Self(BindingType::Unique, unique.to_vec()));
+        let exporter = || facts.tls_exporter().map(|exporter| Self(BindingType::Exporter, exporter.to_vec()));
+        unique.or_else(exporter).ok_or_else(|| "the handshake is not finished, so there is no channel binding".into())
     }
 }
 
-impl ChannelBindingCallback for Exporter {
+impl ChannelBindingCallback for Binding {
     fn get_cb_data(&self, name: &str) -> Option<&[u8]> {
-        (name == BindingType::Exporter.name()).then_some(&self.0)
+        (name == self.0.name()).then_some(&self.1)
     }
 }
 

@@ -5,7 +5,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,10 +20,6 @@ pub(crate) struct StateFile(PathBuf);
 impl StateFile {
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
     }
 
     /// Puts everything back. A client that was never here before has no file; one whose file is damaged is told.

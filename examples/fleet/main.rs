@@ -29,7 +29,7 @@ mod scram;
 mod serve;
 mod store;
 mod tls;
-#[path = "../interop_xmpp/wire.rs"]
+#[path = "../common/xmpp/wire.rs"]
 mod wire;
 
 use std::process::ExitCode;

@@ -29,7 +29,7 @@ use tokio_rustls::rustls::ClientConfig;
 use common::args::{self, Args};
 use common::client::{Client, Report};
 use common::state::StateFile;
-use common::{Fault, tls};
+use common::{Fault, certificates};
 
 const USAGE: &str = "usage: imap_client [--server ADDRESS --name NAME --ca FILE --user NAME --password PASSWORD \
                      [--state FILE] [--stack imap-next|async-imap]]";
@@ -47,7 +47,7 @@ async fn run(mut args: Args) -> Result<(), Fault> {
         return demonstrate().await;
     }
     let (server, name) = (args.need("server")?, args.need("name")?);
-    let base = tls::client(&tls::read(&args.need_file("ca")?, "the certificate to trust")?)?;
+    let base = certificates::client(&certificates::read(&args.need_file("ca")?, "the certificate to trust")?)?;
     let (user, password) = (args.need("user")?, args.need("password")?);
     let state = StateFile::new(args.take("state").unwrap_or_else(|| "imap_client.state".to_owned()));
     let stack = args.take("stack").unwrap_or_else(|| STACKS[0].0.to_owned());
@@ -98,8 +98,8 @@ async fn come_back(
 
 /// A server on loopback: its address, and the configuration of a client that trusts it.
 async fn serve() -> Result<(String, Arc<ClientConfig>), Fault> {
-    let identity = tls::self_signed(NAME)?;
-    let recognition = Recognition::new(tls::server(&identity)?);
+    let identity = certificates::self_signed(NAME)?;
+    let recognition = Recognition::new(certificates::server(&identity)?);
     let store = Arc::new(MemoryStore::default());
     let service = common::service::Service::new(Service::IMAP, NAME, ALICE, store)?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
@@ -111,5 +111,5 @@ async fn serve() -> Result<(String, Arc<ClientConfig>), Fault> {
             }
         }
     });
-    Ok((address, tls::client(&identity.certificate)?))
+    Ok((address, certificates::client(&identity.certificate)?))
 }

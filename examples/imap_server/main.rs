@@ -27,7 +27,7 @@ use tokio::net::TcpListener;
 
 use common::args::{self, Args};
 use common::service::Service;
-use common::{Fault, tls};
+use common::{Fault, certificates};
 
 const USAGE: &str = "usage: imap_server [--listen ADDRESS] [--name NAME] [--cert FILE --key FILE] [--store FILE] \
                      [--user NAME] [--password PASSWORD]";
@@ -47,19 +47,18 @@ async fn run(mut args: Args) -> Result<(), Fault> {
     let (identity, trust) = match args.take("cert") {
         Some(cert) => {
             let key = args.need_file("key")?;
-            let certificate = tls::read(Path::new(&cert), "the certificate")?;
-            (tls::Identity { certificate, key: tls::read(&key, "its key")? }, cert)
+            let certificate = certificates::read(Path::new(&cert), "the certificate")?;
+            (certificates::Identity { certificate, key: certificates::read(&key, "its key")? }, cert)
         }
         None => {
-            let file = std::env::temp_dir().join(format!("fast-reauth-imap-server-{}.pem", std::process::id()));
-            let identity = tls::self_signed(&name)?;
-            std::fs::write(&file, &identity.certificate).map_err(|error| format!("{}: {error}", file.display()))?;
+            let identity = certificates::self_signed(&name)?;
+            let file = identity.publish("imap-server")?;
             (identity, file.display().to_string())
         }
     };
     args.end()?;
     let service = Service::new(assertion::Service::IMAP, &name, (&user, &password), store)?;
-    let recognition = Recognition::new(tls::server(&identity)?);
+    let recognition = Recognition::new(certificates::server(&identity)?);
     let listener = TcpListener::bind(&listen).await.map_err(|error| format!("can't listen on {listen}: {error}"))?;
     println!("listening; a client, to be run more than once:");
     println!(

@@ -86,7 +86,7 @@ impl Service {
         wire: &ServerWire,
         name: &str,
     ) -> Result<(), Fault> {
-        let full = scram::full_login(name)?;
+        let full = scram::full_login(name, connection.facts())?;
         let login = Login { full: &full, identity: name, device: DeviceId::new(random()?), now: now() };
         let logged_in = connection.logged_in(login, &exporter(wire.tls.get_ref().1));
         if let Some(why) = logged_in.unknown {

@@ -144,7 +144,7 @@ impl<'v> Visit<'v> {
 
     /// A full login succeeded: from now on the client can be recognised.
     pub(crate) fn logged_in(&mut self) -> Result<(), Fault> {
-        let full = scram::full_login(self.name())?;
+        let full = scram::full_login(self.name(), self.connection.facts())?;
         if !self.connection.logged_in(&full, &exporter(self.wire.tls.get_ref().1), &[], now())? {
             return Err("the server lists no mechanism to be recognised by".into());
         }

@@ -29,7 +29,7 @@ use tokio_rustls::rustls::ClientConfig;
 use common::args::{self, Args};
 use common::client::Client;
 use common::state::StateFile;
-use common::{Fault, tls};
+use common::{Fault, certificates};
 
 const USAGE: &str = "usage: smtp_client [--server ADDRESS --name NAME --ca FILE --user NAME [--password PASSWORD] [--state FILE]]";
 const NAME: &str = "smtp.example.com";
@@ -44,7 +44,7 @@ async fn run(mut args: Args) -> Result<(), Fault> {
         return demonstrate().await;
     }
     let (server, name) = (args.need("server")?, args.need("name")?);
-    let base = tls::client(&tls::read(&args.need_file("ca")?, "the certificate to trust")?)?;
+    let base = certificates::client(&certificates::read(&args.need_file("ca")?, "the certificate to trust")?)?;
     let (user, password) = (args.need("user")?, args.take("password").unwrap_or_default());
     let state = StateFile::new(args.take("state").unwrap_or_else(|| "smtp_client.state".to_owned()));
     args.end()?;
@@ -80,8 +80,8 @@ fn mail() -> Result<Message, Fault> {
 
 /// A server on loopback: its address, and the configuration of a client that trusts it.
 async fn serve() -> Result<(String, Arc<ClientConfig>), Fault> {
-    let identity = tls::self_signed(NAME)?;
-    let recognition = Recognition::new(tls::server(&identity)?);
+    let identity = certificates::self_signed(NAME)?;
+    let recognition = Recognition::new(certificates::server(&identity)?);
     let store = Arc::new(MemoryStore::default());
     let service = common::service::Service::new(Service::SMTP, NAME, ALICE, store)?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
@@ -93,5 +93,5 @@ async fn serve() -> Result<(String, Arc<ClientConfig>), Fault> {
             }
         }
     });
-    Ok((address, tls::client(&identity.certificate)?))
+    Ok((address, certificates::client(&identity.certificate)?))
 }

@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2154 # one script in several files
 
 prepare() {
-  debian go-sendxmpp=0.14 && example interop_xmpp && certificate xmpp.example.com
+  debian go-sendxmpp=0.14 && example xmpp_server && certificate xmpp.example.com
 }
 
 # Starts this library's server, and go-sendxmpp once for each message. A message is: what the server says @ delivered,
@@ -13,7 +13,7 @@ sends() { # name home options message...
   mkdir -p "$home"
   : >"$work/client.out"
   # shellcheck disable=SC2086 # options are words
-  start_server "$built" server $options || good=no
+  start_server "$built" $options || good=no
   for message in "$@"; do
     [ "$good" = yes ] || break
     n=$((n + 1))

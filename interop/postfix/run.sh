@@ -3,7 +3,9 @@
 # shellcheck shell=bash disable=SC2154 # one script in several files
 
 prepare() {
-  postfix_installed && example auth_server && certificate smtp.example.com imap.example.com &&
+  postfix_installed && example smtp_client || return 1
+  lettre=$built
+  example auth_server && certificate smtp.example.com imap.example.com &&
     start_server "$built" server && start_postfix
 }
 
@@ -144,4 +146,32 @@ cases() {
   # Who was refused sent nothing.
   [ "$good" = yes ] && [ "$(in_queue)" = "$mails" ] && said=ok || said=FAIL
   report 'the queue has these mails and no other' "$said"
+  lettre_cases
+}
+
+# Another stack, in a process for each mail: what it keeps is in a file, which the login at IMAP makes.
+lettre_cases() {
+  local K=IKY-SHA-256-NONE file=$work/lettre.state
+  : >"$work/client.out"
+  timeout 60 "$built" client --imap "$port" --smtp "$smtp" --ca "$work/cert.pem" --state "$file" full keep \
+    </dev/null >"$work/client.out" 2>&1
+  cp "$file" "$work/old.state" 2>/dev/null
+  lettre 'lettre: known at once by what the login at IMAP made, two round trips' "$file" "waited for the login: 2 "
+  lettre 'lettre: the next counter, from the file' "$file" "waited for the login: 2 "
+  cp "$work/old.state" "$file"
+  lettre 'lettre: a file from a backup has an old counter: refused, and it says what to do' "$file" \
+    'log in at the provider.s IMAP server first'
+}
+
+lettre() { # name state says
+  local id said=FAIL
+  timeout 60 "$lettre" --server "127.0.0.1:$smtp" --name smtp.example.com --ca "$work/cert.pem" --user alice \
+    --state "$2" </dev/null >"$work/lettre.out" 2>&1
+  id=$(sed -n 's/.*queued as //p' "$work/lettre.out")
+  if grep -q "$3" "$work/lettre.out"; then
+    said=ok
+    [ -z "$id" ] || [ "$(senders "$id")" = "method $K username $who Authenticated sender: $who" ] || said=FAIL
+  fi
+  report "$1" "$said"
+  [ "$said" = ok ] || sed 's/^/    lettre: /' "$work/client.out" "$work/lettre.out"
 }

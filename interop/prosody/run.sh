@@ -4,7 +4,7 @@
 # TLS 1.2 is OpenSSL's, as rustls has no tls-unique: a package of its own, so that nothing else needs OpenSSL's headers.
 prepare() {
   local target
-  debian prosody=13 prosody-modules=0.0~hg2025 libssl-dev=3 pkg-config=1 && example interop_xmpp || return 1
+  debian prosody=13 prosody-modules=0.0~hg2025 libssl-dev=3 pkg-config=1 && example xmpp_client || return 1
   rustls=$built
   # With the versions of this crate's own lock file.
   [ ! Cargo.lock -nt interop/tls-unique/Cargo.lock ] || cp Cargo.lock interop/tls-unique || return 1
@@ -46,7 +46,7 @@ steps() { # client host mechanism step...
   local client=$1 host=$2 mechanism=$3 actions=() step name action says said n=0 good=yes
   shift 3
   for step in "$@"; do actions+=("$(cut -d@ -f2 <<<"$step")"); done
-  timeout 60 "$client" client --port "$PROSODY_PORT" --ca "$work/cert.pem" --host "$host.example.com" \
+  timeout 60 "$client" --server "127.0.0.1:$PROSODY_PORT" --ca "$work/cert.pem" --host "$host.example.com" \
     --mechanism "$mechanism" "${actions[@]}" >"$work/client.out" 2>&1 </dev/null
   for step in "$@"; do
     n=$((n + 1))

@@ -1,11 +1,11 @@
 //! The server: one account, a password, and this library. It takes messages, and delivers them to its standard output.
 
-use std::io::Read as _;
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
-use fast_reauth::assertion::{BindingType, DeviceId, FullLogin, HtMechanism, Issued, Service, ServiceKeys};
-use fast_reauth::channel::ServerName;
+use fast_reauth::assertion::{BindingType, DeviceId, HtMechanism, Issued, Service, ServiceKeys};
+use fast_reauth::channel::{ChannelFacts, Handle, ServerName};
 use fast_reauth::mechanism::{self, Connection, Login};
 use fast_reauth::profile::Offer;
 use fast_reauth::profile::xmpp::{
@@ -14,18 +14,23 @@ use fast_reauth::profile::xmpp::{
 };
 use fast_reauth::rustls::{Recognition, exporter};
 use fast_reauth::store::{Commit, MemoryStore, Store as _};
+use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::scram_server::{self as scram, StoredPassword};
-use crate::tls::{self, Accepted, random};
-use crate::{Args, Fault, now, wire};
+use crate::common::random;
+use crate::scram::{self, StoredPassword};
+use crate::wire::{self, patient};
+use crate::{Fault, PASSWORD, USER, now};
 
-const NAME: &str = "xmpp.example.com";
+/// The host that it serves.
+pub(crate) const NAME: &str = "xmpp.example.com";
 
 const DAY: u64 = 86_400;
 
-type Wire = wire::Wire<Accepted>;
+/// A connection after the handshake.
+type Wire = wire::Wire<StreamOwned<ServerConnection, TcpStream>>;
 
-struct Peer {
+/// A server with one account.
+pub(crate) struct Peer {
     server: mechanism::Server,
     recognition: Recognition,
     store: MemoryStore,
@@ -33,38 +38,44 @@ struct Peer {
     mode: String,
 }
 
-/// Serves one connection after the other.
-pub(crate) fn run(args: &Args) -> Result<(), Fault> {
-    if !["normal", "renew", "expire", "missing", "empty", "wrong"].contains(&args.mode.as_str()) {
-        return Err(format!("there is no mode {}", args.mode).into());
+impl Peer {
+    /// Takes tokens for one mechanism, or for all of them, so that a client meets names that it doesn't know.
+    pub(crate) fn new(tls: Arc<ServerConfig>, mechanism: Option<HtMechanism>, mode: &str) -> Result<Self, Fault> {
+        if !["normal", "renew", "expire", "missing", "empty", "wrong"].contains(&mode) {
+            return Err(format!("there is no mode {mode}").into());
+        }
+        let server = mechanism::Server::new(Service::XMPP, [ServerName::parse(NAME)?], [scram::MECHANISM])?;
+        let tokens = mechanism.map_or_else(|| HtMechanism::all().collect(), |mechanism| vec![mechanism]);
+        Ok(Self {
+            server: server.fast(tokens, ServiceKeys::new(1, &random()?)),
+            recognition: Recognition::new(tls),
+            store: MemoryStore::default(),
+            password: StoredPassword::new(USER, PASSWORD, random()?),
+            mode: mode.to_owned(),
+        })
     }
-    let server = mechanism::Server::new(Service::XMPP, [ServerName::parse(NAME)?], [crate::scram::MECHANISM])?;
-    // All of them, so that a client meets names that it doesn't know.
-    let tokens = args.mechanism.map_or_else(|| HtMechanism::all().collect(), |mechanism| vec![mechanism]);
-    let peer = Peer {
-        server: server.fast(tokens, ServiceKeys::new(1, &random()?)),
-        recognition: tls::recognition(args)?,
-        store: MemoryStore::default(),
-        password: StoredPassword::new(random()?),
-        mode: args.mode.clone(),
-    };
-    let listener = TcpListener::bind(("127.0.0.1", 0))?;
-    println!("port {}", listener.local_addr()?.port());
-    std::thread::spawn(|| {
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        std::process::exit(0);
-    });
-    loop {
-        if let Err(fault) = peer.serve(listener.accept()?.0) {
-            println!("error {fault}");
+
+    /// Serves one connection after the other, and tells `say` what comes of each.
+    pub(crate) fn run(&self, listener: &TcpListener, say: impl Fn(String)) -> Result<(), Fault> {
+        loop {
+            if let Err(fault) = self.serve(listener.accept()?.0, &say) {
+                say(format!("error {fault}"));
+            }
         }
     }
-}
 
-impl Peer {
-    fn serve(&self, tcp: TcpStream) -> Result<(), Fault> {
-        let (stream, facts) = tls::accept(&self.recognition, tcp)?;
-        let mut wire = Wire::new(stream);
+    fn accept(&self, tcp: TcpStream) -> Result<(Wire, ChannelFacts), Fault> {
+        let (config, watch) = self.recognition.connection(Handle::new(random()?));
+        let mut tls = StreamOwned::new(ServerConnection::new(config)?, patient(tcp)?);
+        while tls.conn.is_handshaking() {
+            tls.conn.complete_io(&mut tls.sock)?;
+        }
+        let facts = watch.facts(&mut tls.conn)?;
+        Ok((Wire::new(tls), facts))
+    }
+
+    fn serve(&self, tcp: TcpStream, say: &dyn Fn(String)) -> Result<(), Fault> {
+        let (mut wire, facts) = self.accept(tcp)?;
         let mut connection = Connection::new(&self.server, facts);
         let header = wire.header()?;
         let answer =
@@ -85,22 +96,28 @@ impl Peer {
         while let Some(element) = wire.next()? {
             let done = match ClientElement::parse(&element)? {
                 ClientElement::Authenticate(login) if login.fast.is_some() => {
-                    self.token(&mut wire, &mut connection, &header, &login)?
+                    self.token(&mut wire, &mut connection, &header, &login, say)?
                 }
-                ClientElement::Authenticate(login) => self.password(&mut wire, &mut connection, &login)?,
+                ClientElement::Authenticate(login) => self.password(&mut wire, &mut connection, &login, say)?,
                 _ => return Err(format!("a login was due, not {}", String::from_utf8_lossy(&element)).into()),
             };
             if done {
-                return stanzas(&mut wire);
+                return stanzas(&mut wire, say);
             }
         }
         Ok(())
     }
 
     /// A full login, and the token that the client asks for with it.
-    fn password(&self, wire: &mut Wire, connection: &mut Connection<'_>, login: &Authenticate) -> Result<bool, Fault> {
+    fn password(
+        &self,
+        wire: &mut Wire,
+        connection: &mut Connection<'_>,
+        login: &Authenticate,
+        say: &dyn Fn(String),
+    ) -> Result<bool, Fault> {
         let mechanism = login.request.mechanism;
-        if mechanism.as_str() != crate::scram::MECHANISM {
+        if mechanism.as_str() != scram::MECHANISM {
             return Err(format!("a full login with {mechanism}").into());
         }
         let mut scram = scram::Server::start(&self.password, connection.facts())?;
@@ -111,7 +128,7 @@ impl Peer {
         };
         let message = scram.step(&response.message)?;
         let name = scram.who().ok_or("a wrong name or password")?;
-        let full = FullLogin::new(mechanism.as_str(), &name)?.bound_by(scram::BINDING);
+        let full = scram::full_login(&name, connection.facts())?;
         let who = Login { full: &full, identity: &name, device: DeviceId::new(random()?), now: now() };
         let (logged_in, issued) = match login.token_request(&name, random()?)? {
             Some(request) => {
@@ -121,7 +138,7 @@ impl Peer {
             None => (connection.logged_in(who, &exporter(&wire.tls.conn)), None),
         };
         self.commit(&logged_in.commit)?;
-        println!("login {mechanism} {name}{}", if issued.is_some() { " token" } else { "" });
+        say(format!("login {mechanism} {name}{}", if issued.is_some() { " token" } else { "" }));
         wire.send(&success(&name, Some(message), issued.as_ref())?)?;
         Ok(true)
     }
@@ -133,6 +150,7 @@ impl Peer {
         connection: &mut Connection<'_>,
         header: &StreamHeader,
         login: &Authenticate,
+        say: &dyn Fn(String),
     ) -> Result<bool, Fault> {
         let name = login.request.mechanism;
         let request = login.ht_request(header, random()?)?;
@@ -145,11 +163,11 @@ impl Peer {
         let now = now().after(later);
         let mut verdict = connection.ht(request).run(&self.store, now);
         let Some(client) = &verdict.recognised else {
-            println!("refused {name} {:?}", verdict.outcome);
+            say(format!("refused {name} {:?}", verdict.outcome));
             wire.send(&Failure::new(verdict.outcome, None).to_octets(Version::Sasl2)?)?;
             return Ok(false);
         };
-        println!("recognised {name} {}{}", client.identity(), if verdict.token.is_some() { " token" } else { "" });
+        say(format!("recognised {name} {}{}", client.identity(), if verdict.token.is_some() { " token" } else { "" }));
         match (self.mode.as_str(), &mut verdict.message) {
             ("missing", message) => *message = None,
             ("empty", message) => *message = Some(Vec::new()),
@@ -185,12 +203,16 @@ fn success(name: &str, message: Option<Vec<u8>>, token: Option<&Issued>) -> Resu
 }
 
 /// Takes what the client has to say until it closes the stream.
-fn stanzas(wire: &mut Wire) -> Result<(), Fault> {
+fn stanzas(wire: &mut Wire, say: &dyn Fn(String)) -> Result<(), Fault> {
     while let Some(element) = wire.next()? {
         let text = String::from_utf8_lossy(&element);
+        if text.starts_with("<iq ") && text.contains("'urn:xmpp:ping'") {
+            let id = text.split(['\'', '"']).skip_while(|part| !part.ends_with(" id=")).nth(1);
+            wire.send(format!("<iq type='result' id='{}'/>", id.unwrap_or_default()).as_bytes())?;
+        }
         if text.starts_with("<message ") {
             let body = text.split_once("<body>").and_then(|(_, rest)| rest.split_once("</body>"));
-            println!("message {}", body.ok_or("a message without body")?.0);
+            say(format!("message {}", body.ok_or("a message without body")?.0));
         }
     }
     wire.send(b"</stream:stream>")

@@ -1,4 +1,4 @@
-//! The command line, and what every end of the interop suite in XMPP has in common.
+//! The command line, and what every end in XMPP has in common.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -24,7 +24,8 @@ pub(crate) struct Args {
     pub(crate) key: String,
     pub(crate) ca: String,
     pub(crate) host: String,
-    pub(crate) port: u16,
+    pub(crate) server: String,
+    pub(crate) state: Option<String>,
     pub(crate) mode: String,
     pub(crate) mechanism: Option<HtMechanism>,
     pub(crate) steps: Vec<String>,
@@ -44,9 +45,13 @@ impl Args {
                 "--key" => args.key = value,
                 "--ca" => args.ca = value,
                 "--host" => args.host = value,
-                "--port" => args.port = value.parse()?,
+                "--server" => args.server = value,
+                "--state" => args.state = Some(value),
                 "--mode" => args.mode = value,
-                "--mechanism" => args.mechanism = HtMechanism::from_name(&value),
+                "--mechanism" => {
+                    let name = HtMechanism::from_name(&value);
+                    args.mechanism = Some(name.ok_or_else(|| format!("there is no mechanism {value}"))?);
+                }
                 _ => return Err(format!("there is no option {word}").into()),
             }
         }
@@ -59,15 +64,13 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_secs(since.as_secs())
 }
 
-/// Does what `run` does for the named end and its options, for a bounded time.
-pub(crate) fn main(run: impl FnOnce(&str, &Args) -> Result<(), Fault>) -> ExitCode {
+/// Does what `run` does with the options, for a bounded time.
+pub(crate) fn main(run: impl FnOnce(&Args) -> Result<(), Fault>) -> ExitCode {
     std::thread::spawn(|| {
         std::thread::sleep(LIFETIME);
         std::process::exit(3);
     });
-    let mut words = std::env::args().skip(1);
-    let end = words.next().unwrap_or_default();
-    match Args::parse(words).and_then(|args| run(&end, &args)) {
+    match Args::parse(std::env::args().skip(1)).and_then(|args| run(&args)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             println!("error {fault}");

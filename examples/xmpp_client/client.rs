@@ -1,10 +1,13 @@
-//! The client: one account, and a connection for every step. It is the same for every TLS stack.
+//! The client: one account, and a connection for every login. It is the same for every TLS stack.
+//!
+//! `full` is the first login, with the password; it asks for a token. `with_token` is every later one: stream header, login and bind
+//! in one flight. What is out of the ordinary there is a [`Manner`], for the interop suite.
 
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::rc::Rc;
-use std::time::Duration;
 
-use fast_reauth::assertion::{BindingType, ClientToken, FullLogin, HtMechanism, Policy, Scope, Service};
+use fast_reauth::assertion::{ClientToken, HtMechanism, Policy, Scope, Service};
 use fast_reauth::channel::{ChannelFacts, ServerName};
 use fast_reauth::mechanism::Outcome;
 use fast_reauth::profile::xmpp::{
@@ -14,9 +17,11 @@ use fast_reauth::profile::xmpp::{
 use fast_reauth::profile::{MechanismName, Offer};
 use fast_reauth::store::client::{Account, Accounts, Attempt, Connection, Plan, Settled};
 
-use crate::scram::{self, Binding};
+use crate::scram;
+use crate::state::StateFile;
+use crate::steps::{Manner, Which};
 use crate::wire::Wire;
-use crate::{Fault, USER, now};
+use crate::{Fault, PASSWORD, USER, now};
 
 /// A command whose answer shows that the stream has a resource, and that stanzas flow.
 const PING: &[u8] = b"<iq type='get' id='ping'><ping xmlns='urn:xmpp:ping'/></iq>";
@@ -37,101 +42,48 @@ pub(crate) trait Tls {
 pub(crate) struct Client<T> {
     tls: T,
     host: String,
-    account: Account,
-    accounts: Rc<Accounts>,
+    pub(crate) account: Account,
+    pub(crate) accounts: Rc<Accounts>,
+    state: Option<StateFile>,
     /// All tokens since the last full login.
-    history: Vec<ClientToken>,
+    pub(crate) history: Vec<ClientToken>,
     resume: Option<Resume>,
-}
-
-/// How a login with a token goes, where it is not as usual.
-#[derive(Default)]
-struct Manner {
-    which: Which,
-    /// A bit of the message is another.
-    altered: bool,
-    /// A full login on the same stream, should this one fail.
-    or_full: bool,
-    /// A ping is in the same flight.
-    ahead: bool,
-    /// It shall be the token's last use.
-    invalidate: bool,
-    /// The stream shall be one that can be resumed; then the connection is cut.
-    manage: bool,
-    /// The stream that was cut is resumed.
-    resume: bool,
-    /// A stream that never was is resumed.
-    lost: bool,
-}
-
-/// The token that is used.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Which {
-    /// The one that the library plans to use.
-    #[default]
-    Planned,
-    /// The first since the last full login, by a client that lost all later ones.
-    First,
-    /// The last, planned or not.
-    Last,
-    /// The last, with another mechanism than it is for.
-    Unpinned,
-}
-
-impl Manner {
-    fn of(step: &str) -> Option<Self> {
-        let usual = Self::default();
-        let last = Self { which: Which::Last, ..Self::default() };
-        Some(match step {
-            "fast" => usual,
-            "first" => Self { which: Which::First, ..usual },
-            "last" => last,
-            "unpinned" => Self { which: Which::Unpinned, ..usual },
-            "altered" => Self { altered: true, ..last },
-            "altered-ahead" => Self { altered: true, ahead: true, ..last },
-            "altered-full" => Self { altered: true, or_full: true, ..usual },
-            "ahead" => Self { ahead: true, ..usual },
-            "invalidate" => Self { invalidate: true, ..usual },
-            "manage" => Self { manage: true, ..usual },
-            "resume" => Self { resume: true, ..usual },
-            "lost" => Self { lost: true, ..usual },
-            _ => return None,
-        })
-    }
+    /// Round trips until the last login's success.
+    waited: Cell<u32>,
 }
 
 impl<T: Tls> Client<T> {
-    /// A client that was never here before, and wants tokens for this mechanism.
-    pub(crate) fn new(tls: T, host: &str, mechanism: HtMechanism) -> Result<Self, Fault> {
+    /// A client that starts, and wants tokens for this mechanism. What it keeps is in a file, if it has one.
+    pub(crate) fn new(tls: T, host: &str, mechanism: HtMechanism, state: Option<StateFile>) -> Result<Self, Fault> {
         let account = Account::new(Scope::new(Service::XMPP, ServerName::parse(host)?), USER);
         let accounts = Rc::new(Accounts::new(Policy::default()).preferring_tokens([mechanism]));
-        Ok(Self { tls, host: host.to_owned(), account, accounts, history: Vec::new(), resume: None })
+        if let Some(state) = &state {
+            state.load(&accounts, &account)?;
+        }
+        let (history, waited) = (Vec::new(), Cell::new(0));
+        Ok(Self { tls, host: host.to_owned(), account, accounts, state, history, resume: None, waited })
     }
 
-    /// Takes the steps, and prints what came of each.
-    pub(crate) fn run(mut self, steps: &[String]) -> Result<(), Fault> {
-        for step in steps {
-            let said = match Manner::of(step) {
-                Some(manner) => self.with_token(&manner),
-                None if step == "full" => self.full(),
-                None if step == "wait" => {
-                    std::thread::sleep(Duration::from_millis(2100));
-                    Ok("waited".to_owned())
-                }
-                None => Err("there is no such step".into()),
-            };
-            println!("step {step} {}", said.map_err(|fault| format!("in step {step}: {fault}"))?);
-            for token in self.accounts.tokens(&self.account) {
-                if !self.history.contains(&token) {
-                    self.history.push(token);
-                }
-            }
+    /// By the token if there is one, else with the password.
+    pub(crate) fn log_in(&mut self) -> Result<String, Fault> {
+        match self.accounts.tokens(&self.account).is_empty() {
+            true => self.full(),
+            false => self.with_token(&Manner::default()),
         }
-        Ok(())
+    }
+
+    /// Round trips that the last login added. Without one, the stream header and bind would have taken one.
+    pub(crate) fn waited(&self) -> u32 {
+        self.waited.get().saturating_sub(1)
+    }
+
+    /// Before a token is used that has a count, and after each change.
+    pub(crate) fn save(&self) -> Result<(), Fault> {
+        self.state.as_ref().map_or(Ok(()), |state| state.save(&self.accounts, &self.account))
     }
 
     /// The first login: what the server lists is not known, so the client waits for it.
-    fn full(&mut self) -> Result<String, Fault> {
+    pub(crate) fn full(&mut self) -> Result<String, Fault> {
         let (stream, facts) = self.tls.connect(&self.host)?;
         let mut wire = Wire::new(stream);
         wire.send(&self.header().to_octets()?)?;
@@ -147,9 +99,8 @@ impl<T: Tls> Client<T> {
     /// A full login that is bound to the TLS connection; with it comes the token.
     fn password(&self, wire: &mut Wire<T::Stream>, connection: &mut Connection<'_>) -> Result<String, Fault> {
         let (mechanism, spelling) = connection.wanted_token().ok_or("the server lists no token that is wanted")?;
-        let binding = binding(connection.facts())?;
-        let full = FullLogin::new(scram::MECHANISM, USER)?.bound_by(binding.0);
-        let (mut scram, message) = scram::Client::start(binding)?;
+        let full = scram::full_login(USER, connection.facts())?;
+        let (mut scram, message) = scram::Client::start(USER, PASSWORD, connection.facts())?;
         let mut login = self.login(scram::MECHANISM, &message)?;
         login.token_request = Some(MechanismName::parse(spelling)?);
         wire.send(&login.to_octets()?)?;
@@ -164,13 +115,15 @@ impl<T: Tls> Client<T> {
         };
         // The server knows the password too.
         scram.step(success.data.as_deref().ok_or("a success without the server's signature")?)?;
+        scram.end()?;
+        self.waited.set(wire.waited);
         let token = success.token.as_ref().ok_or("a success without token")?;
         connection.token_issued(&full, mechanism, token.expose(), token.expiry(), now())?;
         Ok(format!("logged-in {}{} ping={}", scram::MECHANISM, got(&success), ping(wire, true)?))
     }
 
     /// A login with a token: stream header, login and what the login is for in one flight.
-    fn with_token(&mut self, manner: &Manner) -> Result<String, Fault> {
+    pub(crate) fn with_token(&mut self, manner: &Manner) -> Result<String, Fault> {
         let (stream, facts) = self.tls.connect(&self.host)?;
         let mut wire = Wire::new(stream);
         let accounts = self.accounts_with(manner.which)?;
@@ -182,6 +135,9 @@ impl<T: Tls> Client<T> {
             Plan::Known(attempt) if attempt.uses_token() => attempt,
             plan => return Ok(format!("plans {plan:?}")),
         };
+        if attempt.store_first() {
+            self.save()?;
+        }
         let mut message = attempt.message().to_vec();
         if let (true, Some(last)) = (manner.altered, message.last_mut()) {
             *last ^= 1;
@@ -223,6 +179,7 @@ impl<T: Tls> Client<T> {
         manner: &Manner,
         success: &Success,
     ) -> Result<String, Fault> {
+        self.waited.set(wire.waited);
         let name = attempt.mechanism();
         let data = success.data.as_deref();
         if let Settled::Failed(next) = connection.settle(attempt, Outcome::Accepted, data, now()) {
@@ -268,24 +225,6 @@ impl<T: Tls> Client<T> {
         Ok(said)
     }
 
-    /// The client's accounts, or others in which this token is the only one. They hold it to last an hour longer than
-    /// it does, so that it is for the server to refuse.
-    fn accounts_with(&self, which: Which) -> Result<Rc<Accounts>, Fault> {
-        let token = match which {
-            Which::Planned => return Ok(self.accounts.clone()),
-            Which::First => self.history.first(),
-            Which::Last | Which::Unpinned => self.history.last(),
-        };
-        let token = token.ok_or("there is no token")?;
-        let mechanism = if which == Which::Unpinned { HtMechanism::HT_SHA_256_NONE } else { token.mechanism() };
-        let (text, scope, origin, policy) = (token.token().expose(), token.scope(), token.origin(), Policy::default());
-        let expires = token.expires().after(Duration::from_secs(3600));
-        let token = ClientToken::issued(text, mechanism, scope, USER, origin, expires, &policy, now())?;
-        let accounts = Accounts::new(policy);
-        accounts.restore_token(&self.account, token);
-        Ok(Rc::new(accounts))
-    }
-
     fn header(&self) -> StreamHeader {
         StreamHeader { from: Some(format!("{USER}@{}", self.host)), to: Some(self.host.clone()), id: None }
     }
@@ -300,13 +239,6 @@ impl<T: Tls> Client<T> {
 
 fn names(offer: &Offer) -> impl Iterator<Item = &str> {
     offer.mechanisms().iter().map(|name| name.as_str())
-}
-
-/// The channel binding of the full login: tls-exporter, or in TLS 1.2 tls-unique.
-fn binding(facts: &ChannelFacts) -> Result<Binding, Fault> {
-    let unique = facts.tls_unique().map(|unique| Binding(BindingType::Unique, unique.to_vec()));
-    let exporter = || facts.tls_exporter().map(|exporter| Binding(BindingType::Exporter, exporter.to_vec()));
-    Ok(unique.or_else(exporter).ok_or("there is no channel binding")?)
 }
 
 /// What came with a success.

@@ -17,6 +17,9 @@ pub(crate) struct Wire<S> {
     pub(crate) tls: S,
     input: BytesMut,
     framer: Framer,
+    /// Round trips of a real network: how often this end sent something and then had to read.
+    pub(crate) waited: u32,
+    sent: bool,
 }
 
 /// A socket that waits for no more octets to send, nor for ever.
@@ -30,11 +33,12 @@ pub(crate) fn patient(tcp: TcpStream) -> Result<TcpStream, Fault> {
 impl<S: Read + Write> Wire<S> {
     /// After the handshake.
     pub(crate) fn new(tls: S) -> Self {
-        Self { tls, input: BytesMut::new(), framer: Framer::new() }
+        Self { tls, input: BytesMut::new(), framer: Framer::new(), waited: 0, sent: false }
     }
 
     /// Sends octets, in one write.
     pub(crate) fn send(&mut self, octets: &[u8]) -> Result<(), Fault> {
+        self.sent = true;
         self.tls.write_all(octets)?;
         Ok(self.tls.flush()?)
     }
@@ -72,6 +76,7 @@ impl<S: Read + Write> Wire<S> {
     }
 
     fn read(&mut self) -> Result<bool, Fault> {
+        self.waited += u32::from(std::mem::take(&mut self.sent));
         let mut octets = [0; 4096];
         match self.tls.read(&mut octets) {
             Ok(read) => {
