@@ -146,8 +146,9 @@ impl Client {
         };
         // The server knows the password too.
         scram.step(success.data.as_deref().ok_or("a success without the server's signature")?)?;
+        scram.end()?;
 
-        let full = scram::full_login(name)?;
+        let full = scram::full_login(name, connection.facts())?;
         connection.logged_in(&full, &exporter(&wire.tls.conn), &[], now())?;
         if let (Some((mechanism, _)), Some(token)) = (wanted, &success.token) {
             connection.token_issued(&full, mechanism, token.expose(), token.expiry(), now())?;

@@ -24,7 +24,7 @@ mod processes;
 mod report;
 mod revocations;
 mod scenario;
-#[path = "../reconnect/scram.rs"]
+#[path = "../common/scram.rs"]
 mod scram;
 mod serve;
 mod store;

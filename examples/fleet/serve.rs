@@ -97,7 +97,7 @@ impl Node {
         };
         let message = scram.step(&response.message)?;
         let name = scram.who().ok_or("a wrong name or password")?;
-        let full = scram::full_login(&name)?;
+        let full = scram::full_login(&name, connection.facts())?;
         let device = DeviceId::new(random()?);
         let who = Login { full: &full, identity: &name, device, now: now() };
         let (logged_in, issued) = match login.token_request(&name, random()?)? {
