@@ -28,10 +28,11 @@ impl Args {
         self.given.is_empty()
     }
 
-    /// The value of this option, if it was given.
+    /// The value of this option, if it was given; the last one counts.
     pub(crate) fn take(&mut self, name: &str) -> Option<String> {
-        let at = self.given.iter().position(|(given, _)| given == name)?;
-        Some(self.given.remove(at).1)
+        let last = self.given.iter().rfind(|(given, _)| given == name).map(|(_, value)| value.clone());
+        self.given.retain(|(given, _)| given != name);
+        last
     }
 
     /// The value of this option, which has to be given.

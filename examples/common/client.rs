@@ -78,6 +78,13 @@ pub(crate) fn refused(next: NextStep) -> Fault {
     .into()
 }
 
+/// What a person is told as the client goes on in another way, on the same connection.
+pub(crate) fn not_recognised(mechanism: &str) {
+    eprintln!(
+        "{mechanism}: not recognised by the server; on to what else there is, the password at last"
+    );
+}
+
 /// What came of one connection.
 pub(crate) struct Report {
     pub(crate) mechanism: String,

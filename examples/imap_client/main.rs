@@ -76,7 +76,9 @@ async fn demonstrate() -> Result<(), Fault> {
         let _ = std::fs::remove_file(&file);
         done?;
     }
-    println!("\nasync-imap sends no initial response, which costs one; and nothing ahead of an answer, which costs the others.");
+    println!(
+        "\nasync-imap sends no initial response, which costs one; and nothing ahead of an answer, which costs the others."
+    );
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use fast_reauth::mechanism::{NextStep, Outcome};
 use fast_reauth::profile::{Answer, imap};
 use fast_reauth::store::client::{Plan, Settled};
 
-use crate::common::client::{Client, Report, refused};
+use crate::common::client::{Client, Report, not_recognised, refused};
 use crate::common::tls::{self, Connected};
 use crate::common::wire::{ClientStream, Counted};
 use crate::common::{Fault, now, scram};
@@ -41,7 +41,10 @@ pub(crate) async fn visit(client: &Client) -> Result<Report, Fault> {
                 // The server proves itself as well: only settled as logged in it is the server.
                 match (connection.settle(attempt, outcome, known.responder().as_deref(), now()), done) {
                     (Settled::LoggedIn, Ok(session)) => break (session, mechanism),
-                    (Settled::Failed(NextStep::FullLogin | NextStep::TryPredecessor), Err((_, back))) => imap = back,
+                    (Settled::Failed(NextStep::FullLogin | NextStep::TryPredecessor), Err((_, back))) => {
+                        not_recognised(mechanism);
+                        imap = back;
+                    }
                     (Settled::Failed(next), _) => {
                         watch.forget();
                         return Err(refused(next));

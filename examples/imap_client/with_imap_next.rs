@@ -3,6 +3,7 @@
 //! imap-next does not start a command behind an AUTHENTICATE that is not completed. So the login goes beside it, by this library's
 //! profile, and imap-next begins behind the greeting (`discard_greeting`) with SELECT, whose octets ride along.
 
+use fast_reauth::mechanism::NextStep;
 use fast_reauth::profile::{Completion, Event as LoginEvent, Flight, MechanismName, NextCommand, Offer, Tag, imap};
 use fast_reauth::store::client::{Attempt, Connection, Plan, Settled};
 use imap_codec::imap_types::auth::{AuthMechanism, AuthenticateData};
@@ -11,7 +12,7 @@ use imap_codec::imap_types::response::{CommandContinuationRequest as Challenge, 
 use imap_next::client::{Client as Imap, Event, Options};
 use imap_next::{Interrupt, Io, State as _};
 
-use crate::common::client::{Client, Report, refused};
+use crate::common::client::{Client, Report, not_recognised, refused};
 use crate::common::tls::{self, Connected};
 use crate::common::wire::ClientWire;
 use crate::common::{Fault, now, scram};
@@ -30,7 +31,10 @@ pub(crate) async fn visit(client: &Client) -> Result<Report, Fault> {
                 match session.known(client, &mut connection, &offer, attempt).await? {
                     Settled::LoggedIn => mechanism,
                     // On this connection, and in another way: the next plan says which.
-                    Settled::Failed(next) if is_for_here(next) => continue,
+                    Settled::Failed(next) if is_for_here(next) => {
+                        not_recognised(mechanism);
+                        continue;
+                    }
                     Settled::Failed(next) => {
                         watch.forget();
                         return Err(refused(next));
@@ -43,8 +47,8 @@ pub(crate) async fn visit(client: &Client) -> Result<Report, Fault> {
                 session.enqueue_select()?;
                 scram::MECHANISM
             }
-            Plan::FullHandshake => return Err(refused(fast_reauth::mechanism::NextStep::FullHandshake)),
-            Plan::Abandon => return Err(refused(fast_reauth::mechanism::NextStep::Abandon)),
+            Plan::FullHandshake => return Err(refused(NextStep::FullHandshake)),
+            Plan::Abandon => return Err(refused(NextStep::Abandon)),
         };
         // Later connections may resume this one's TLS session.
         watch.authenticated(connection.facts(), connection.family());
@@ -57,9 +61,8 @@ pub(crate) async fn visit(client: &Client) -> Result<Report, Fault> {
     }
 }
 
-fn is_for_here(next: fast_reauth::mechanism::NextStep) -> bool {
-    use fast_reauth::mechanism::NextStep::{FullLogin, TryPredecessor};
-    matches!(next, FullLogin | TryPredecessor)
+fn is_for_here(next: NextStep) -> bool {
+    matches!(next, NextStep::FullLogin | NextStep::TryPredecessor)
 }
 
 /// imap-next on this connection, behind the greeting.
@@ -125,7 +128,8 @@ impl<'w> Session<'w> {
         loop {
             match self.next().await? {
                 Event::AuthenticateContinuationRequestReceived {
-                    continuation_request: Challenge::Base64(octets), ..
+                    continuation_request: Challenge::Base64(octets),
+                    ..
                 } => {
                     // The last challenge shows that the server knows the password too.
                     let answer = AuthenticateData::r#continue(scram.step(&octets)?);
@@ -134,7 +138,10 @@ impl<'w> Session<'w> {
                 Event::AuthenticateStatusReceived { status: Status::Tagged(status), .. } => {
                     return match status.body.kind {
                         StatusKind::Ok => scram.end(),
-                        _ => Err(format!("the password is refused ({}): check name and password", status.body.text).into()),
+                        _ => {
+                            Err(format!("the password is refused ({}): check name and password", status.body.text)
+                                .into())
+                        }
                     };
                 }
                 _ => {}

@@ -41,7 +41,9 @@ async fn run(mut args: Args) -> Result<(), Fault> {
     let (listen, name) = (or("listen", "127.0.0.1:0"), or("name", "imap.example.com"));
     let (user, password) = (or("user", "alice"), or("password", "secret"));
     let store: Arc<dyn Store> = match args.take("store") {
-        Some(file) => Arc::new(RedbStore::open(&file, Capacity::default()).map_err(|error| format!("{file}: {error}"))?),
+        Some(file) => {
+            Arc::new(RedbStore::open(&file, Capacity::default()).map_err(|error| format!("{file}: {error}"))?)
+        }
         None => Arc::new(MemoryStore::default()),
     };
     let (identity, trust) = match args.take("cert") {

@@ -54,7 +54,8 @@ impl Session<'_> {
             match event {
                 Event::CommandAuthenticateReceived { command_authenticate: command } if self.login.is_none() => {
                     let initial_response = command.initial_response.map(|message| message.declassify().to_vec().into());
-                    let request = Request { mechanism: MechanismName::parse(command.mechanism.as_ref())?, initial_response };
+                    let request =
+                        Request { mechanism: MechanismName::parse(command.mechanism.as_ref())?, initial_response };
                     self.authenticate(command.tag.as_ref(), request).await?;
                 }
                 Event::CommandReceived { command } => self.command(command)?,

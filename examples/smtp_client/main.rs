@@ -31,7 +31,8 @@ use common::client::Client;
 use common::state::StateFile;
 use common::{Fault, certificates};
 
-const USAGE: &str = "usage: smtp_client [--server ADDRESS --name NAME --ca FILE --user NAME [--password PASSWORD] [--state FILE]]";
+const USAGE: &str =
+    "usage: smtp_client [--server ADDRESS --name NAME --ca FILE --user NAME [--password PASSWORD] [--state FILE]]";
 const NAME: &str = "smtp.example.com";
 const ALICE: (&str, &str) = ("alice", "secret");
 

@@ -26,7 +26,9 @@ pub(crate) async fn serve(service: &Service, recognition: &Recognition, tcp: Tcp
             ServerEvent::OtherCommand => {
                 let line = String::from_utf8_lossy(&wire.line().await?).to_ascii_uppercase();
                 let reply = match line.split([' ', '\r']).next().unwrap_or_default() {
-                    "EHLO" => format!("250-smtp.example.com\r\n{}250 ENHANCEDSTATUSCODES\r\n", smtp::ehlo_lines(&offer)),
+                    "EHLO" => {
+                        format!("250-smtp.example.com\r\n{}250 ENHANCEDSTATUSCODES\r\n", smtp::ehlo_lines(&offer))
+                    }
                     "QUIT" => "221 2.0.0 Bye\r\n".to_owned(),
                     "NOOP" | "RSET" => "250 2.0.0 Ok\r\n".to_owned(),
                     "MAIL" | "RCPT" if logged_in => "250 2.1.0 Ok\r\n".to_owned(),

@@ -16,7 +16,7 @@ use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
 
-use crate::common::client::{Client, Report, refused};
+use crate::common::client::{Client, Report, not_recognised, refused};
 use crate::common::tls::{self, Connected};
 use crate::common::{Fault, now, scram};
 use crate::stream::Shared;
@@ -41,7 +41,7 @@ pub(crate) async fn submit(client: &Client, mail: &Message) -> Result<Report, Fa
                 match known(client, &mut smtp, &mut connection, &offer, attempt, &from).await? {
                     Settled::LoggedIn => break mechanism,
                     // On this connection, and in another way: the next plan says which.
-                    Settled::Failed(NextStep::FullLogin | NextStep::TryPredecessor) => {}
+                    Settled::Failed(NextStep::FullLogin | NextStep::TryPredecessor) => not_recognised(mechanism),
                     Settled::Failed(next) => {
                         watch.forget();
                         return Err(refused(next));
@@ -110,7 +110,9 @@ async fn known(
 /// The first login: rsasl has the mechanism.
 async fn full_login(client: &Client, smtp: &mut Smtp, connection: &Connection<'_>, offer: &Offer) -> Result<(), Fault> {
     if !offer.lists(MechanismName::parse(scram::MECHANISM)?) {
-        return Err("this server knows nobody yet and takes no password: log in at the provider's IMAP server first".into());
+        return Err(
+            "this server knows nobody yet and takes no password: log in at the provider's IMAP server first".into()
+        );
     }
     let (mut scram, message) = scram::Client::start(client.name(), &client.password, connection.facts())?;
     let mut command = format!("AUTH {} {}\r\n", scram::MECHANISM, STANDARD.encode(message));

@@ -67,7 +67,9 @@ fn demonstrate() -> Result<(), Fault> {
 }
 
 fn come_back(server: &str, base: &Arc<ClientConfig>, file: &Path) -> Result<(), Fault> {
-    println!("round trips of a real network that the login adds to stream header and bind; TCP and TLS are not counted\n");
+    println!(
+        "round trips of a real network that the login adds to stream header and bind; TCP and TLS are not counted\n"
+    );
     let start = || {
         let tls = tls::Rustls::new(Arc::clone(base), server);
         Client::new(tls, server::NAME, MECHANISM, Some(StateFile::new(file)))
