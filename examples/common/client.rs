@@ -80,9 +80,7 @@ pub(crate) fn refused(next: NextStep) -> Fault {
 
 /// What a person is told as the client goes on in another way, on the same connection.
 pub(crate) fn not_recognised(mechanism: &str) {
-    eprintln!(
-        "{mechanism}: not recognised by the server; on to what else there is, the password at last"
-    );
+    eprintln!("{mechanism}: not recognised by the server; on to what else there is, the password at last");
 }
 
 /// What came of one connection.

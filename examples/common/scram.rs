@@ -51,7 +51,8 @@ impl Client {
     /// there means that it does not.
     pub(crate) fn step(&mut self, challenge: &[u8]) -> Result<Vec<u8>, Fault> {
         let mut message = Vec::new();
-        self.done = self.session.step(Some(challenge), &mut message)?.is_finished();
+        let state = self.session.step(Some(challenge), &mut message);
+        self.done = state.map_err(|error| format!("{error}: check name and password"))?.is_finished();
         Ok(message)
     }
 

@@ -83,16 +83,21 @@ fn outcome(error: &Error) -> Result<Outcome, Fault> {
 }
 
 /// An attempt to be recognised: the message, then an empty answer to the one challenge, which is the server's proof.
-struct Known(Mutex<(Option<Vec<u8>>, Option<Vec<u8>>)>);
+struct Known(Mutex<Messages>);
+
+struct Messages {
+    initiator: Option<Vec<u8>>,
+    responder: Option<Vec<u8>>,
+}
 
 impl Known {
     fn new(message: &[u8]) -> Self {
-        Self(Mutex::new((Some(message.to_vec()), None)))
+        Self(Mutex::new(Messages { initiator: Some(message.to_vec()), responder: None }))
     }
 
     /// The server's message, where it sent one.
     fn responder(&self) -> Option<Vec<u8>> {
-        lock(&self.0).1.take()
+        lock(&self.0).responder.take()
     }
 }
 
@@ -100,9 +105,9 @@ impl Authenticator for &Known {
     type Response = Vec<u8>;
 
     fn process(&mut self, challenge: &[u8]) -> Vec<u8> {
-        let (message, responder) = &mut *lock(&self.0);
-        message.take().unwrap_or_else(|| {
-            *responder = Some(challenge.to_vec());
+        let mut messages = lock(&self.0);
+        messages.initiator.take().unwrap_or_else(|| {
+            messages.responder = Some(challenge.to_vec());
             Vec::new()
         })
     }
