@@ -71,7 +71,7 @@ impl Client {
 pub(crate) fn refused(next: NextStep) -> Fault {
     match next {
         NextStep::FullLogin | NextStep::TryPredecessor => "refused; log in with the password on this connection",
-        NextStep::FullHandshake => "refused on a resumed TLS session: connect again, without resuming",
+        NextStep::FullHandshake => "refused on a TLS session that was not to be resumed: this is not the server it was",
         NextStep::Abandon => "whoever answered could not show that it is the server: check the address and the network",
         NextStep::Later => "the server can't say now: try again in a minute; what this client keeps is still good",
     }
@@ -84,6 +84,29 @@ pub(crate) fn not_recognised(mechanism: &str) {
 }
 
 /// What came of one connection.
+pub(crate) enum Visit {
+    Done(Report),
+    /// The server does not know the client, on a TLS session that it resumed: the password goes over a new handshake only.
+    FullHandshake,
+}
+
+/// Connects, and once more without resuming where that is what has to be done.
+pub(crate) async fn visit<F>(client: &Client, mut connection: impl FnMut() -> F) -> Result<Report, Fault>
+where
+    F: Future<Output = Result<Visit, Fault>>,
+{
+    if let Visit::Done(report) = connection().await? {
+        return Ok(report);
+    }
+    eprintln!("not recognised on a resumed TLS session: connecting again, without resuming");
+    client.sessions.forget(&client.account);
+    match connection().await? {
+        Visit::Done(report) => Ok(report),
+        Visit::FullHandshake => Err(refused(NextStep::FullHandshake)),
+    }
+}
+
+/// A connection on which the client is logged in.
 pub(crate) struct Report {
     pub(crate) mechanism: String,
     pub(crate) resumed: bool,

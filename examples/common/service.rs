@@ -1,13 +1,14 @@
 //! A server's accounts (there is one), its store, and how this library is asked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fast_reauth::assertion::{self, DeviceId};
 use fast_reauth::channel::{ChannelFacts, ServerName};
 use fast_reauth::mechanism::{Connection, Login, Recognised, Server, Verdict};
 use fast_reauth::profile::{MechanismName, Offer};
 use fast_reauth::rustls::exporter;
-use fast_reauth::store::{Commit, Store};
+use fast_reauth::store::{Commit, Revoke, Store};
 
 use super::scram::{self, StoredPassword};
 use super::wire::ServerWire;
@@ -75,6 +76,14 @@ impl Service {
             eprintln!("{name} stays unknown: {why}");
         }
         self.commit(&logged_in.commit)
+    }
+
+    /// "Log out everywhere": whoever was known under this name is not any more.
+    pub(crate) async fn revoke(&self, name: &str) -> Result<usize, Fault> {
+        let revoked = self.store.revoke(name, Revoke::All, now())?;
+        // Time has seconds: a login in the same one may have begun before, and so nothing is kept of it.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(revoked)
     }
 
     fn commit(&self, commit: &Commit) -> Result<(), Fault> {

@@ -29,7 +29,7 @@ use tokio_rustls::rustls::ClientConfig;
 use common::args::{self, Args};
 use common::client::{Client, Report};
 use common::state::StateFile;
-use common::{Fault, certificates};
+use common::{Fault, certificates, client};
 
 const USAGE: &str = "usage: imap_client [--server ADDRESS --name NAME --ca FILE --user NAME --password PASSWORD \
                      [--state FILE] [--stack imap-next|async-imap]]";
@@ -60,19 +60,19 @@ async fn run(mut args: Args) -> Result<(), Fault> {
 
 async fn visit(stack: &str, client: &Client) -> Result<Report, Fault> {
     match stack {
-        "imap-next" => with_imap_next::visit(client).await,
-        "async-imap" => with_async_imap::visit(client).await,
+        "imap-next" => client::visit(client, || with_imap_next::visit(client)).await,
+        "async-imap" => client::visit(client, || with_async_imap::visit(client)).await,
         _ => Err(format!("there is no stack {stack}: {} or {}", STACKS[0].0, STACKS[1].0).into()),
     }
 }
 
 /// Each stack: a first login, a second connection, and a third after the client's restart.
 async fn demonstrate() -> Result<(), Fault> {
-    let (server, base) = serve().await?;
+    let (server, base, service) = serve().await?;
     println!("round trips of a real network that the login adds to SELECT; TCP and TLS are not counted\n");
     for (stack, external, iky) in STACKS {
         let file = std::env::temp_dir().join(format!("fast-reauth-{stack}-{}.state", std::process::id()));
-        let done = come_back(stack, (external, iky), &server, &base, &file).await;
+        let done = come_back(stack, (external, iky), &server, &base, &service, &file).await;
         let _ = std::fs::remove_file(&file);
         done?;
     }
@@ -87,6 +87,7 @@ async fn come_back(
     (external, iky): (u32, u32),
     server: &str,
     base: &Arc<ClientConfig>,
+    service: &common::service::Service,
     file: &Path,
 ) -> Result<(), Fault> {
     let start = || Client::start(server, Arc::clone(base), (Service::IMAP, NAME), ALICE, StateFile::new(file));
@@ -94,24 +95,28 @@ async fn come_back(
     visit(stack, &client).await?.print(&format!("{stack}, first"));
     visit(stack, &client).await?.expect(external)?.print(&format!("{stack}, TLS session kept"));
     drop(client);
-    visit(stack, &start()?).await?.expect(iky)?.print(&format!("{stack}, after a restart"));
+    let client = start()?;
+    visit(stack, &client).await?.expect(iky)?.print(&format!("{stack}, after a restart"));
+    service.revoke(ALICE.0).await?;
+    visit(stack, &client).await?.print(&format!("{stack}, when revoked"));
     Ok(())
 }
 
-/// A server on loopback: its address, and the configuration of a client that trusts it.
-async fn serve() -> Result<(String, Arc<ClientConfig>), Fault> {
+/// A server on loopback: its address, the configuration of a client that trusts it, and what it does for its operator.
+async fn serve() -> Result<(String, Arc<ClientConfig>, Arc<common::service::Service>), Fault> {
     let identity = certificates::self_signed(NAME)?;
     let recognition = Recognition::new(certificates::server(&identity)?);
     let store = Arc::new(MemoryStore::default());
-    let service = common::service::Service::new(Service::IMAP, NAME, ALICE, store)?;
+    let service = Arc::new(common::service::Service::new(Service::IMAP, NAME, ALICE, store)?);
+    let here = Arc::clone(&service);
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?.to_string();
     tokio::spawn(async move {
         while let Ok((tcp, _)) = listener.accept().await {
-            if let Err(fault) = session::serve(&service, &recognition, tcp).await {
+            if let Err(fault) = session::serve(&here, &recognition, tcp).await {
                 eprintln!("the server: {fault}");
             }
         }
     });
-    Ok((address, certificates::client(&identity.certificate)?))
+    Ok((address, certificates::client(&identity.certificate)?, service))
 }

@@ -12,7 +12,7 @@ use fast_reauth::mechanism::{NextStep, Outcome};
 use fast_reauth::profile::{Answer, imap};
 use fast_reauth::store::client::{Plan, Settled};
 
-use crate::common::client::{Client, Report, not_recognised, refused};
+use crate::common::client::{Client, Report, Visit, not_recognised, refused};
 use crate::common::tls::{self, Connected};
 use crate::common::wire::{ClientStream, Counted};
 use crate::common::{Fault, now, scram};
@@ -20,7 +20,7 @@ use crate::common::{Fault, now, scram};
 type Imap = async_imap::Client<Counted<ClientStream>>;
 
 /// Connects, logs in as the library plans, and selects the inbox.
-pub(crate) async fn visit(client: &Client) -> Result<Report, Fault> {
+pub(crate) async fn visit(client: &Client) -> Result<Visit, Fault> {
     let Connected { mut wire, facts, predecessor, watch } = tls::connect(client).await?;
     let offer = imap::offer(&wire.line().await?);
     let (resumed, waits) = (facts.is_resumed(), wire.stream.waits.clone());
@@ -45,10 +45,8 @@ pub(crate) async fn visit(client: &Client) -> Result<Report, Fault> {
                         not_recognised(mechanism);
                         imap = back;
                     }
-                    (Settled::Failed(next), _) => {
-                        watch.forget();
-                        return Err(refused(next));
-                    }
+                    (Settled::Failed(NextStep::FullHandshake), _) => return Ok(Visit::FullHandshake),
+                    (Settled::Failed(next), _) => return Err(refused(next)),
                     (Settled::LoggedIn, Err((error, _))) => return Err(error.into()),
                 }
             }
@@ -61,7 +59,7 @@ pub(crate) async fn visit(client: &Client) -> Result<Report, Fault> {
                 client.logged_in(&mut connection, &session.get_ref().stream)?;
                 break (session, scram::MECHANISM);
             }
-            Plan::FullHandshake => return Err(refused(NextStep::FullHandshake)),
+            Plan::FullHandshake => return Ok(Visit::FullHandshake),
             Plan::Abandon => return Err(refused(NextStep::Abandon)),
         }
     };
@@ -70,7 +68,12 @@ pub(crate) async fn visit(client: &Client) -> Result<Report, Fault> {
     client.save()?;
     // SELECT itself takes one, with a login or without.
     let answer = format!("INBOX has {} messages", inbox.exists);
-    Ok(Report { mechanism: mechanism.to_owned(), resumed, waited: waits.count().saturating_sub(1), answer })
+    Ok(Visit::Done(Report {
+        mechanism: mechanism.to_owned(),
+        resumed,
+        waited: waits.count().saturating_sub(1),
+        answer,
+    }))
 }
 
 /// What a refusal says. async-imap keeps the response code only in a text.

@@ -12,13 +12,13 @@ use imap_codec::imap_types::response::{CommandContinuationRequest as Challenge, 
 use imap_next::client::{Client as Imap, Event, Options};
 use imap_next::{Interrupt, Io, State as _};
 
-use crate::common::client::{Client, Report, not_recognised, refused};
+use crate::common::client::{Client, Report, Visit, not_recognised, refused};
 use crate::common::tls::{self, Connected};
 use crate::common::wire::ClientWire;
 use crate::common::{Fault, now, scram};
 
 /// Connects, logs in as the library plans, and selects the inbox.
-pub(crate) async fn visit(client: &Client) -> Result<Report, Fault> {
+pub(crate) async fn visit(client: &Client) -> Result<Visit, Fault> {
     let Connected { mut wire, facts, predecessor, watch } = tls::connect(client).await?;
     let offer = imap::offer(&wire.line().await?);
     let mut connection = client.accounts.connect(&client.account, facts).resumes(predecessor);
@@ -35,10 +35,8 @@ pub(crate) async fn visit(client: &Client) -> Result<Report, Fault> {
                         not_recognised(mechanism);
                         continue;
                     }
-                    Settled::Failed(next) => {
-                        watch.forget();
-                        return Err(refused(next));
-                    }
+                    Settled::Failed(NextStep::FullHandshake) => return Ok(Visit::FullHandshake),
+                    Settled::Failed(next) => return Err(refused(next)),
                 }
             }
             Plan::FullLogin => {
@@ -47,7 +45,7 @@ pub(crate) async fn visit(client: &Client) -> Result<Report, Fault> {
                 session.enqueue_select()?;
                 scram::MECHANISM
             }
-            Plan::FullHandshake => return Err(refused(NextStep::FullHandshake)),
+            Plan::FullHandshake => return Ok(Visit::FullHandshake),
             Plan::Abandon => return Err(refused(NextStep::Abandon)),
         };
         // Later connections may resume this one's TLS session.
@@ -57,7 +55,7 @@ pub(crate) async fn visit(client: &Client) -> Result<Report, Fault> {
         // SELECT itself takes one, with a login or without.
         let waited = wire.stream.waits.count().saturating_sub(1);
         let resumed = connection.facts().is_resumed();
-        return Ok(Report { mechanism: mechanism.to_owned(), resumed, waited, answer });
+        return Ok(Visit::Done(Report { mechanism: mechanism.to_owned(), resumed, waited, answer }));
     }
 }
 

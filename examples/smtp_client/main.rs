@@ -27,9 +27,9 @@ use tokio::net::TcpListener;
 use tokio_rustls::rustls::ClientConfig;
 
 use common::args::{self, Args};
-use common::client::Client;
+use common::client::{Client, Report};
 use common::state::StateFile;
-use common::{Fault, certificates};
+use common::{Fault, certificates, client};
 
 const USAGE: &str =
     "usage: smtp_client [--server ADDRESS --name NAME --ca FILE --user NAME [--password PASSWORD] [--state FILE]]";
@@ -50,28 +50,41 @@ async fn run(mut args: Args) -> Result<(), Fault> {
     let state = StateFile::new(args.take("state").unwrap_or_else(|| "smtp_client.state".to_owned()));
     args.end()?;
     let client = Client::start(&server, base, (Service::SMTP, &name), (&user, &password), state)?;
-    submission::submit(&client, &mail()?).await?.print("lettre");
+    submit(&client).await?.print("lettre");
     Ok(())
 }
 
 /// A first login, a second connection, and a third after the client's restart.
 async fn demonstrate() -> Result<(), Fault> {
-    let (server, base) = serve().await?;
+    let (server, base, service) = serve().await?;
     let file = std::env::temp_dir().join(format!("fast-reauth-smtp-client-{}.state", std::process::id()));
-    let done = come_back(&server, &base, &file).await;
+    let done = come_back(&server, &base, &service, &file).await;
     let _ = std::fs::remove_file(&file);
     done
 }
 
-async fn come_back(server: &str, base: &Arc<ClientConfig>, file: &Path) -> Result<(), Fault> {
+async fn come_back(
+    server: &str,
+    base: &Arc<ClientConfig>,
+    service: &common::service::Service,
+    file: &Path,
+) -> Result<(), Fault> {
     println!("round trips of a real network that the login adds to EHLO and MAIL; TCP and TLS are not counted\n");
     let start = || Client::start(server, Arc::clone(base), (Service::SMTP, NAME), ALICE, StateFile::new(file));
     let client = start()?;
-    submission::submit(&client, &mail()?).await?.print("lettre, first");
-    submission::submit(&client, &mail()?).await?.expect(0)?.print("lettre, TLS session kept");
+    submit(&client).await?.print("lettre, first");
+    submit(&client).await?.expect(0)?.print("lettre, TLS session kept");
     drop(client);
-    submission::submit(&start()?, &mail()?).await?.expect(0)?.print("lettre, after a restart");
+    let client = start()?;
+    submit(&client).await?.expect(0)?.print("lettre, after a restart");
+    service.revoke(ALICE.0).await?;
+    submit(&client).await?.print("lettre, when revoked");
     Ok(())
+}
+
+async fn submit(client: &Client) -> Result<Report, Fault> {
+    let mail = mail()?;
+    client::visit(client, || submission::submit(client, &mail)).await
 }
 
 fn mail() -> Result<Message, Fault> {
@@ -79,20 +92,21 @@ fn mail() -> Result<Message, Fault> {
     Ok(mail.subject("hello").body("I know you.\r\n".to_owned())?)
 }
 
-/// A server on loopback: its address, and the configuration of a client that trusts it.
-async fn serve() -> Result<(String, Arc<ClientConfig>), Fault> {
+/// A server on loopback: its address, the configuration of a client that trusts it, and what it does for its operator.
+async fn serve() -> Result<(String, Arc<ClientConfig>, Arc<common::service::Service>), Fault> {
     let identity = certificates::self_signed(NAME)?;
     let recognition = Recognition::new(certificates::server(&identity)?);
     let store = Arc::new(MemoryStore::default());
-    let service = common::service::Service::new(Service::SMTP, NAME, ALICE, store)?;
+    let service = Arc::new(common::service::Service::new(Service::SMTP, NAME, ALICE, store)?);
+    let here = Arc::clone(&service);
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?.to_string();
     tokio::spawn(async move {
         while let Ok((tcp, _)) = listener.accept().await {
-            if let Err(fault) = server::serve(&service, &recognition, tcp).await {
+            if let Err(fault) = server::serve(&here, &recognition, tcp).await {
                 eprintln!("the server: {fault}");
             }
         }
     });
-    Ok((address, certificates::client(&identity.certificate)?))
+    Ok((address, certificates::client(&identity.certificate)?, service))
 }

@@ -16,13 +16,13 @@ use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
 
-use crate::common::client::{Client, Report, not_recognised, refused};
+use crate::common::client::{Client, Report, Visit, not_recognised, refused};
 use crate::common::tls::{self, Connected};
 use crate::common::{Fault, now, scram};
 use crate::stream::Shared;
 
 /// Connects, logs in as the library plans, and sends a mail.
-pub(crate) async fn submit(client: &Client, mail: &Message) -> Result<Report, Fault> {
+pub(crate) async fn submit(client: &Client, mail: &Message) -> Result<Visit, Fault> {
     let Connected { wire, facts, predecessor, watch } = tls::connect(client).await?;
     let waits = wire.stream.waits.clone();
     let stream = Shared::new(wire.stream);
@@ -42,10 +42,8 @@ pub(crate) async fn submit(client: &Client, mail: &Message) -> Result<Report, Fa
                     Settled::LoggedIn => break mechanism,
                     // On this connection, and in another way: the next plan says which.
                     Settled::Failed(NextStep::FullLogin | NextStep::TryPredecessor) => not_recognised(mechanism),
-                    Settled::Failed(next) => {
-                        watch.forget();
-                        return Err(refused(next));
-                    }
+                    Settled::Failed(NextStep::FullHandshake) => return Ok(Visit::FullHandshake),
+                    Settled::Failed(next) => return Err(refused(next)),
                 }
             }
             Plan::FullLogin => {
@@ -54,7 +52,7 @@ pub(crate) async fn submit(client: &Client, mail: &Message) -> Result<Report, Fa
                 smtp.command(&from).await?;
                 break scram::MECHANISM;
             }
-            Plan::FullHandshake => return Err(refused(NextStep::FullHandshake)),
+            Plan::FullHandshake => return Ok(Visit::FullHandshake),
             Plan::Abandon => return Err(refused(NextStep::Abandon)),
         }
     };
@@ -68,7 +66,12 @@ pub(crate) async fn submit(client: &Client, mail: &Message) -> Result<Report, Fa
     let reply = smtp.message(&mail.formatted()).await?;
     smtp.quit().await?;
     let answer = reply.first_line().unwrap_or_default().to_owned();
-    Ok(Report { mechanism: mechanism.to_owned(), resumed: connection.facts().is_resumed(), waited, answer })
+    Ok(Visit::Done(Report {
+        mechanism: mechanism.to_owned(),
+        resumed: connection.facts().is_resumed(),
+        waited,
+        answer,
+    }))
 }
 
 /// An attempt to be recognised, and MAIL: in one flight where the server says `IKNOWYOU`, or where EXTERNAL is pipelined. Else,
