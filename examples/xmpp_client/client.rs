@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use fast_reauth::assertion::{ClientToken, HtMechanism, Policy, Scope, Service};
 use fast_reauth::channel::{ChannelFacts, ServerName};
-use fast_reauth::mechanism::Outcome;
+use fast_reauth::mechanism::{NextStep, Outcome};
 use fast_reauth::profile::xmpp::{
     Authenticate, Bind, Bound, EnableStreamManagement, Event, Failure, Fast, Features, Resume, ServerElement,
     StreamHeader, Success, UserAgent,
@@ -64,11 +64,11 @@ impl<T: Tls> Client<T> {
         Ok(Self { tls, host: host.to_owned(), account, accounts, state, history, resume: None, waited })
     }
 
-    /// By the token if there is one, else with the password.
+    /// By the token if there is one, else or should that be refused with the password.
     pub(crate) fn log_in(&mut self) -> Result<String, Fault> {
         match self.accounts.tokens(&self.account).is_empty() {
             true => self.full(),
-            false => self.with_token(&Manner::default()),
+            false => self.with_token(&Manner { or_full: true, ..Manner::default() }),
         }
     }
 
@@ -133,6 +133,8 @@ impl<T: Tls> Client<T> {
         let mut connection = accounts.connect(&self.account, facts);
         let attempt = match connection.plan(now()) {
             Plan::Known(attempt) if attempt.uses_token() => attempt,
+            // The token has ended. This connection told the server nothing yet.
+            Plan::FullLogin if manner.or_full => return self.full(),
             plan => return Ok(format!("plans {plan:?}")),
         };
         if attempt.store_first() {
@@ -220,6 +222,10 @@ impl<T: Tls> Client<T> {
             said += &format!(" ahead={}", ping(&mut wire, false)?);
         }
         if manner.or_full {
+            // Only where the library says so: not on a resumed session, nor to who could not show that it is the server.
+            if !matches!(next, NextStep::FullLogin | NextStep::TryPredecessor) {
+                return Err(format!("{said}: not here and now with the password").into());
+            }
             said += &format!(" then {}", self.password(&mut wire, connection)?);
         }
         Ok(said)

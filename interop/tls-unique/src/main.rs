@@ -12,6 +12,7 @@ mod client;
 #[allow(dead_code)] // the server's half is not here
 #[path = "../../../examples/common/scram.rs"]
 mod scram;
+#[allow(dead_code)] // it is never started again
 #[path = "../../../examples/common/state.rs"]
 mod state;
 #[path = "../../../examples/xmpp_client/steps.rs"]
