@@ -3,38 +3,158 @@
 //! A client logs in once, in full: password, SCRAM, OAuth, two factors. From then on, when it comes back, the server already
 //! knows it. This crate is the sans-IO core of that: what both ends keep ([`assertion`]), what they know of their TLS connection
 //! ([`channel`]), the SASL mechanisms EXTERNAL, IKY and HT ([`mechanism`]), what has to be looked up and made durable ([`store`]), and
-//! how IMAP, SMTP, XMPP, POP3, ManageSieve, ACAP and LDAP carry it ([`profile`]). It opens no sockets, spawns nothing, reads no
-//! clock and draws no random numbers: time and randomness are arguments. The Internet-Draft in `draft/` specifies it.
+//! how IMAP, SMTP, XMPP, POP3, ManageSieve, ACAP and LDAP carry it ([`profile`]). The Internet-Draft in `draft/` specifies it.
+//!
+//! | you | read |
+//! | --- | --- |
+//! | never met SASL | the [primer](guide::primer) |
+//! | have a stack, and want it in there | the [recipes](guide::recipes), one for each stack |
+//! | have XEP-0484 (FAST) | [migrating from FAST](guide::migrating_from_fast) |
+//! | embed it in a server | [`mechanism::Connection`], [`store::Store`] |
+//! | embed it in a client | [`store::client::Accounts`] |
+//!
+//! # How data flows
 //!
 //! ```text
 //! TLS stack ─► channel ─► assertion ─► mechanism ─► profile ─► the application's own octets
 //!  (rustls      facts,     derive,      external,    imap, smtp,
 //!   adapter)    binding,   grant,       iky, ht      xmpp, …
-//!               lineage    renew        client|server
+//!               lineage    seal         client|server
 //!                             ▲              │
 //!                             └── store ◄────┘   what to look up and what to make durable, as values
 //! ```
 //!
-//! A server starts at [`mechanism::Connection`], a client at [`store::client::Accounts`]; the README has both in twenty lines.
-//! On the wire, a reconnect is one flight each way (IMAP here; `…` is base64):
+//! It goes one way. `channel` knows nothing of assertions, `assertion` nothing of mechanisms, `mechanism` nothing of protocols, and
+//! `profile` nothing of sockets. Adapters (`rustls`, `proxy`, `dovecot_auth`, the stores) are at the edge, behind features.
 //!
-//! ```text
-//! S: * OK [CAPABILITY IMAP4rev2 SASL-IR AUTH=SCRAM-SHA-256-PLUS AUTH=IKY-SHA-256-EXPR] ready
-//! C: a1 AUTHENTICATE IKY-SHA-256-EXPR …      p=tls-exporter,a=alice,h=imap.example.com,i=…,l=1,p=…
-//! C:                                         (the empty answer to the challenge, ahead of it)
-//! C: a2 SELECT INBOX
-//! S: + …                                     x=2592000,v=…
-//! S: a1 OK Recognised
-//! S: a2 OK [READ-WRITE] SELECT completed
+//! # What it is, and what it isn't
+//!
+//! It is the part of a login that comes *after* the first one. It opens no sockets, spawns nothing, reads no clock and draws no
+//! random numbers: time and randomness are arguments, and a store is asked by values, so it may be in memory, in a database or across the network.
+//! (The one exception is the feature `redis`, whose stores do the network's part themselves.)
+//!
+//! It isn't a SASL library: SCRAM, OAUTHBEARER and the like stay with the one that you have. It isn't a protocol stack, and it isn't
+//! TLS. It gives a client nothing that its full login did not give it: an assertion is never stronger than the login behind it.
+//!
+//! # A client and a server
+//!
+//! Both ends, complete but for TLS, the wire, and the full login's own messages, which are a closure here. The client logs in fully once;
+//! after that it is recognised, by one message each way.
+//!
+//! ```
+//! use fast_reauth::Timestamp;
+//! use fast_reauth::assertion::{BindingType, DeviceId, FullLogin, Scope, Service};
+//! use fast_reauth::channel::{ChannelFacts, Exporter, ServerName};
+//! use fast_reauth::mechanism::{Connection, Login, Outcome, Server};
+//! use fast_reauth::store::client::{Account, Accounts, Plan, Settled};
+//! use fast_reauth::store::{MemoryStore, Store};
+//!
+//! type Result<T> = core::result::Result<T, Box<dyn std::error::Error>>;
+//! type Reply = (Outcome, Option<Vec<u8>>);
+//!
+//! const FULL: &str = "SCRAM-SHA-256-PLUS";
+//!
+//! /// The server's answer to a login.
+//! fn serve(
+//!     connection: &mut Connection<'_>,
+//!     store: &dyn Store,
+//!     exporter: &dyn Exporter,
+//!     (mechanism, message): (&str, &[u8]),
+//!     now: Timestamp,
+//! ) -> Result<Reply> {
+//!     if let Some(attempt) = connection.receive(mechanism, message) {
+//!         let verdict = attempt.run(store, now);
+//!         let link = verdict.recognised.and_then(|client| connection.recognised(&client, now));
+//!         link.map(|link| store.commit(&link, now)).transpose()?; // who resumes this TLS session is recognised in turn
+//!         return Ok((verdict.outcome, verdict.message));
+//!     }
+//!     // Your SASL library has just found this to be alice, who is "account 17" to you.
+//!     let full = FullLogin::new(mechanism, "alice")?.bound_by(BindingType::Exporter);
+//!     let login = Login { full: &full, identity: "account 17", device: DeviceId::new([7; 8]), now };
+//!     store.commit(&connection.logged_in(login, exporter).commit, now)?; // before success is sent
+//!     Ok((Outcome::Accepted, None))
+//! }
+//!
+//! /// The client's login: the mechanism by which it got in.
+//! fn log_in(
+//!     mut connection: fast_reauth::store::client::Connection<'_>,
+//!     exporter: &dyn Exporter,
+//!     mut send: impl FnMut(&str, &[u8]) -> Result<Reply>,
+//!     now: Timestamp,
+//! ) -> Result<&'static str> {
+//!     loop {
+//!         match connection.plan(now) {
+//!             Plan::Known(attempt) => {
+//!                 let mechanism = attempt.mechanism();
+//!                 let (outcome, message) = send(mechanism, attempt.message())?; // its first commands ride along
+//!                 if connection.settle(attempt, outcome, message.as_deref(), now) == Settled::LoggedIn {
+//!                     return Ok(mechanism);
+//!                 }
+//!             }
+//!             Plan::FullLogin => {
+//!                 send(FULL, b"")?;
+//!                 let full = FullLogin::new(FULL, "alice")?.bound_by(BindingType::Exporter);
+//!                 connection.logged_in(&full, exporter, &[], now)?; // the next one is free
+//!                 return Ok(FULL);
+//!             }
+//!             Plan::FullHandshake | Plan::Abandon => return Err("close, and connect without resuming".into()),
+//!         }
+//!     }
+//! }
+//!
+//! # fn main() -> Result<()> {
+//! let name = ServerName::parse("imap.example.com")?;
+//! let (server, store) = (Server::new(Service::IMAP, [name.clone()], [FULL])?, MemoryStore::default());
+//! let (accounts, account) = (Accounts::default(), Account::new(Scope::new(Service::IMAP, name.clone()), "alice"));
+//! let now = Timestamp::from_secs(1_790_000_000);
+//!
+//! for (number, expected) in [(1, FULL), (2, "IKY-SHA-256-EXPR"), (3, "IKY-SHA-256-EXPR")] {
+//!     // Stands for a TLS connection: both ends have the same exporter. See the recipe for rustls.
+//!     let exporter = move |label: &[u8], _: &[u8], out: &mut [u8]| Ok(out.fill(number ^ label.len() as u8));
+//!     let facts = ChannelFacts::tls13().server_name(name.clone()).exporter(&exporter)?;
+//!
+//!     let mut there = Connection::new(&server, facts.clone());
+//!     let here = accounts.connect(&account, facts).offered(there.mechanisms(now));
+//!     let send = |mechanism: &str, message: &[u8]| serve(&mut there, &store, &exporter, (mechanism, message), now);
+//!     assert_eq!(log_in(here, &exporter, send, now)?, expected);
+//! }
+//! # Ok(())
+//! # }
 //! ```
 //!
-//! XMPP stacks that speak XEP-0484 (FAST) have HT and HT2 tokens from [`mechanism::ht`], which has the wire excerpts:
+//! Over real TLS, with real codecs, and with each failure: `examples/reconnect`, run by `cargo run --example reconnect`.
+//!
+//! # On the wire
+//!
+//! These are runs of this library against itself, over TLS whose secrets are fixed; `cargo test --test transcripts` compares.
+//! Long lines go on behind three spaces.
+//!
+//! IMAP. The client's empty line is its answer to the one challenge, sent ahead of it; `SELECT` rides along:
 //!
 //! ```text
-//! C: <stream:stream …><authenticate xmlns='urn:xmpp:sasl:2' mechanism='HT-SHA-256-EXPR'><initial-response>…</initial-response>
-//!    <user-agent id='…'/><bind xmlns='urn:xmpp:bind:0'/><fast xmlns='urn:xmpp:fast:0'/></authenticate>
-//! S: <success xmlns='urn:xmpp:sasl:2'><additional-data>…</additional-data>…<bound xmlns='urn:xmpp:bind:0'/></success>
+#![doc = include_str!("../draft/transcripts/imap-iky.txt")]
 //! ```
+//!
+//! SMTP submission, where the keyword IKNOWYOU permits the same:
+//!
+//! ```text
+#![doc = include_str!("../draft/transcripts/smtp-iknowyou.txt")]
+//! ```
+//!
+//! XMPP, which resumes a stream:
+//!
+//! ```text
+#![doc = include_str!("../draft/transcripts/xmpp.txt")]
+//! ```
+//!
+//! More of them are beside these in `draft/transcripts/`: EXTERNAL, refusals, POP3, ManageSieve, ACAP, LDAP. XMPP stacks that speak XEP-0484 (FAST) have
+//! HT and HT2 tokens from [`mechanism::ht`].
+//!
+//! # Features
+//!
+#![doc = include_str!("../docs/features.md")]
+//!
+//! Features only add: none changes what another one, or the core, does.
 #![forbid(unsafe_code)]
 
 #[cfg(any(feature = "rustls", feature = "openssl"))]
@@ -47,6 +167,8 @@ pub mod dovecot_auth;
 #[cfg(any(feature = "rsasl", feature = "sasl"))]
 pub mod framework;
 mod held;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 pub mod mechanism;
 #[cfg(feature = "openssl")]
 pub mod openssl;
