@@ -41,6 +41,8 @@ pub struct ClientAssertion {
 impl ClientAssertion {
     /// A *derived* assertion, right after a full login on this channel.
     ///
+    /// Specified by the draft in "Derived Assertions".
+    ///
     /// # Errors
     /// [`CannotDerive`] when the channel is not fit for `pin`, or `policy` refuses the login's origin.
     pub fn derive(
@@ -58,6 +60,8 @@ impl ClientAssertion {
     }
 
     /// A derived assertion for a *sibling*: another service of the same provider, which the server makes known there too.
+    ///
+    /// Specified by the draft in "Sibling Services".
     ///
     /// The channel binding of `pin` is asked of that service's own channel when the assertion is used, not of this one.
     ///
@@ -82,6 +86,8 @@ impl ClientAssertion {
     }
 
     /// A *granted* assertion, from the 32 octets that the server sent after a full login on this channel.
+    ///
+    /// Specified by the draft in "Granted Assertions".
     ///
     /// # Errors
     /// As for [`derive`](Self::derive), and [`CannotDerive::WeakBinding`] for a pin that the policy does not take; no exporter is needed, except
@@ -183,7 +189,7 @@ impl ClientAssertion {
     }
 
     /// The next counter, for a mechanism that needs one and for early data. Store the assertion before the message is sent: a counter that is
-    /// used twice is refused as a replay.
+    /// used twice is refused as a replay. The first is 1.
     pub fn next_counter(&mut self) -> u64 {
         self.counter = self.counter.saturating_add(1);
         self.counter

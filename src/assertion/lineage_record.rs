@@ -8,6 +8,8 @@ use crate::channel::Lineage;
 use crate::time::Timestamp;
 
 /// Who authenticated on a connection: the server's half of its [`Lineage`], found by the connection's handle.
+///
+/// Specified by the draft in "Lineage Records".
 #[derive(Clone, PartialEq, Eq)]
 pub struct LineageRecord {
     pub(crate) identity: Arc<str>,

@@ -2,6 +2,8 @@
 //!
 //! The client keeps a [`ClientAssertion`], the server a [`Record`]; both come from one seed by one key schedule, and neither
 //! end can be computed from the other's half. What may be kept, for how long and how strongly follows from the [`Origin`].
+//!
+//! Specified by the draft in "Assertions".
 
 mod account;
 mod client;

@@ -5,6 +5,8 @@ use core::fmt;
 use crate::crypto::Secret;
 
 /// How strongly a full authentication tied the client to its TLS connection. An assertion is never stronger than this.
+///
+/// Specified by the draft in "The Origin and its Strength".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Origin {
     /// A challenge-response without channel binding: a man in the middle could have relayed it, and would share what came of it.

@@ -28,6 +28,8 @@ impl Binding {
 }
 
 /// An IKY mechanism: the one that an assertion is pinned to.
+///
+/// Specified by the draft in "Names and Properties".
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pin {
     hash: Hash,

@@ -79,6 +79,8 @@ impl Scope {
 
 /// The first 16 octets of the hash over the mechanisms that a server offers: `f=` in the draft.
 ///
+/// Specified by the draft in "The Offer Hash".
+///
 /// A client that says what it was offered at its last full login makes a stripped or changed offer visible (the aim of
 /// XEP-0474 and XEP-0509).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

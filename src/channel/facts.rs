@@ -86,6 +86,8 @@ pub enum Unsuitable {
 
 /// What one end knows of its TLS connection, after the handshake.
 ///
+/// Specified by the draft in "Facts".
+///
 /// Made with [`ChannelFacts::tls13`] or [`ChannelFacts::tls12`], then one method a fact. Both stand for a handshake with (EC)DHE:
 /// a stack that knows the other kinds has to say [`without_forward_secrecy`](Self::without_forward_secrecy). Any other fact that
 /// is not given counts as unknown, and what would need it is refused.
@@ -374,6 +376,8 @@ impl ChannelFacts {
     }
 
     /// Whether the exporter of this connection belongs to its two ends alone.
+    ///
+    /// Specified by the draft in "Private Channels".
     ///
     /// # Errors
     /// [`Unsuitable`], saying why a man in the middle or a thief of tickets may share it.

@@ -7,6 +7,8 @@ use crate::crypto::Secret;
 /// What the server puts into the TLS resumption data of one connection: 128 bits, random, fresh for every connection.
 ///
 /// A connection that really resumes brings back its predecessor's handle, and the handle finds what was authenticated there.
+///
+/// Specified by the draft in "Recognising a Resumed Connection".
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Handle([u8; Handle::LEN]);
 
@@ -35,6 +37,8 @@ impl fmt::Debug for Handle {
 ///
 /// It never crosses the wire. A successor of that connection mixes it into its proof (`l=1`), and so shows that the ends of
 /// the new connection are the ends of the old one.
+///
+/// Specified by the draft in "Lineage in the Proof".
 #[derive(Clone, PartialEq, Eq)]
 pub struct Lineage(Secret);
 

@@ -4,6 +4,8 @@
 ///
 /// A profile turns it into the codes of its protocol; see [`crate::profile`]. On the wire, a stranger can't tell
 /// [`Stale`](Self::Stale), [`BadProof`](Self::BadProof) and [`BindingMismatch`](Self::BindingMismatch) apart.
+///
+/// Specified by the draft in "Outcomes".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// The client is who it was.

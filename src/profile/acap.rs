@@ -39,7 +39,7 @@ pub fn offer(greeting: &[u8]) -> Offer {
     offer
 }
 
-/// Client: logs in with a mechanism and its message.
+/// Client: logs in with a mechanism and its message. The message is as the mechanism made it; the exchange takes the server's answer.
 pub fn authenticate(tag: Tag, offer: &Offer, mechanism: MechanismName, message: &[u8]) -> (Flight, ClientExchange) {
     let permission = Permission { answer_ahead: false, commands: offer.lists(mechanism) && mechanism.is_iky() };
     ClientExchange::start(&Acap, Some(tag), offer, mechanism, message, permission)

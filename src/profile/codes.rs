@@ -74,7 +74,7 @@ impl Answer {
         format!("{code} {}", self.text())
     }
 
-    /// IMAP: what a tagged status and its response code say.
+    /// IMAP: what a tagged status and its response code say (RFC 5530); a NO with another code is a refusal.
     pub fn from_imap(status: &[u8], code: &[u8]) -> Self {
         match (status.to_ascii_uppercase().as_slice(), code.to_ascii_uppercase().as_slice()) {
             (b"OK", _) => Self::Accepted,
@@ -99,7 +99,7 @@ impl Answer {
         format!("{code} {}", self.text())
     }
 
-    /// SMTP: what a reply code says.
+    /// SMTP: what a reply code says (RFC 4954 section 6); one that is not known is a refusal.
     pub const fn from_smtp(code: u16) -> Self {
         match code {
             200..=299 => Self::Accepted,
@@ -151,7 +151,7 @@ impl Answer {
         }
     }
 
-    /// ManageSieve and ACAP: what a status and its response code say.
+    /// ManageSieve (RFC 5804 section 1.3) and ACAP (RFC 2244 section 3.2): what a status and its response code say.
     pub fn from_acap(status: &[u8], code: &[u8]) -> Self {
         match (status.to_ascii_uppercase().as_slice(), code.to_ascii_uppercase().as_slice()) {
             (b"OK", _) => Self::Accepted,
@@ -173,7 +173,7 @@ impl Answer {
         }
     }
 
-    /// LDAP: what a resultCode says.
+    /// LDAP: what a resultCode says (RFC 4511 appendix A); one that is not known is a refusal.
     pub const fn from_ldap(code: u8) -> Self {
         match code {
             0 => Self::Accepted,
@@ -195,7 +195,7 @@ impl Answer {
         }
     }
 
-    /// XMPP: what a condition says; one that is not known is a refusal.
+    /// XMPP: what a condition says (RFC 6120 section 6.5); one that is not known is a refusal.
     pub fn from_xmpp(condition: &str) -> Self {
         match condition {
             "credentials-expired" => Self::Expired,

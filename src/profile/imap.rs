@@ -41,7 +41,7 @@ fn capability_list(line: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Client: logs in with a mechanism and its message.
+/// Client: logs in with a mechanism and its message. The message is as the mechanism made it; the exchange takes the server's answer (RFC 9051 section 6.2.2, RFC 4959).
 pub fn authenticate(tag: Tag, offer: &Offer, mechanism: MechanismName, message: &[u8]) -> (Flight, ClientExchange) {
     let listed = offer.lists(mechanism);
     let permission = Permission {

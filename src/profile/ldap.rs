@@ -29,7 +29,7 @@ pub fn supported_mechanisms(offer: &Offer) -> impl Iterator<Item = &str> {
     offer.mechanisms().iter().map(MechanismName::as_str)
 }
 
-/// Client: what the values of `supportedSASLMechanisms` list.
+/// Client: what the values of the root DSE's `supportedSASLMechanisms` list (RFC 4512 section 5.1.5).
 pub fn offer<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Offer {
     Offer::heard(values)
 }

@@ -3,6 +3,8 @@
 //! Octets in, octets out: a profile knows nothing of sockets, and nothing of proofs. The client's message and the
 //! server's verdict come from [`crate::mechanism`]; the profile dresses them for the wire.
 //!
+//! Specified by the draft in "Profiles".
+//!
 //! ```text
 //! S: * OK [CAPABILITY IMAP4rev2 SASL-IR AUTH=SCRAM-SHA-256-PLUS AUTH=IKY-SHA-256-EXPR] ready
 //! C: a1 AUTHENTICATE IKY-SHA-256-EXPR cD10bHMt…        the client's message

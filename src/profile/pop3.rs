@@ -20,7 +20,7 @@ pub fn capa_lines(offer: &Offer) -> String {
     lines
 }
 
-/// Client: what the answer to CAPA lists.
+/// Client: what the answer to CAPA lists (RFC 2449 section 5, RFC 5034 section 3).
 pub fn offer(answer: &[u8]) -> Offer {
     let mut offer = Offer::heard([]);
     for line in answer.split(|&octet| octet == b'\n') {
@@ -34,7 +34,7 @@ pub fn offer(answer: &[u8]) -> Offer {
     offer
 }
 
-/// Client: logs in with a mechanism and its message.
+/// Client: logs in with a mechanism and its message. The message is as the mechanism made it; the exchange takes the server's answer (RFC 5034 section 4).
 pub fn authenticate(offer: &Offer, mechanism: MechanismName, message: &[u8]) -> (Flight, ClientExchange) {
     let permitted = offer.lists(mechanism) && offer.pipelining();
     let permission = Permission {

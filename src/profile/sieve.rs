@@ -13,7 +13,7 @@ pub fn capability_line(offer: &Offer) -> String {
     format!("\"SASL\" \"{}\"\r\n", offer.join("", " "))
 }
 
-/// Client: what a greeting, or the answer to CAPABILITY, lists.
+/// Client: what a greeting, or the answer to CAPABILITY, lists (RFC 5804 section 1.7).
 pub fn offer(capabilities: &[u8]) -> Offer {
     let mut offer = Offer::heard([]);
     for line in capabilities.split(|&octet| octet == b'\n') {
@@ -29,7 +29,7 @@ pub fn offer(capabilities: &[u8]) -> Offer {
     offer
 }
 
-/// Client: logs in with a mechanism and its message.
+/// Client: logs in with a mechanism and its message. The message is as the mechanism made it; the exchange takes the server's answer (RFC 5804 section 2.1).
 pub fn authenticate(offer: &Offer, mechanism: MechanismName, message: &[u8]) -> (Flight, ClientExchange) {
     let permission = Permission { answer_ahead: false, commands: offer.lists(mechanism) && mechanism.is_iky() };
     ClientExchange::start(&Sieve, None, offer, mechanism, message, permission)

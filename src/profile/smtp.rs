@@ -31,7 +31,7 @@ pub fn ehlo_lines(offer: &Offer) -> String {
     lines
 }
 
-/// Client: what the reply to EHLO lists.
+/// Client: what the reply to EHLO lists (RFC 5321 section 4.1.1.1, RFC 4954 section 3).
 pub fn offer(reply: &[u8]) -> Offer {
     let mut offer = Offer::heard([]);
     for line in reply.split(|&octet| octet == b'\n') {
@@ -49,7 +49,7 @@ pub fn offer(reply: &[u8]) -> Offer {
     offer
 }
 
-/// Client: logs in with a mechanism and its message.
+/// Client: logs in with a mechanism and its message. The message is as the mechanism made it; the exchange takes the server's answer (RFC 4954 section 4).
 ///
 /// The exchange is fed from the reply to AUTH on: earlier replies (to EHLO, or to what was pipelined before) are the
 /// stack's.

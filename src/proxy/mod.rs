@@ -5,6 +5,8 @@
 //! what would need it is refused: one that can't say which earlier connection was resumed gives no handle, so there is
 //! no EXTERNAL and no `l=1`.
 //!
+//! Specified by the draft in "Forwarded Channel Facts".
+//!
 //! ```
 //! # fn accepted(peer: std::net::SocketAddr, received: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
 //! use fast_reauth::proxy::{Header, Peer, TrustedPeers};

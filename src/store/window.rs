@@ -4,6 +4,8 @@
 ///
 /// Parallel connections arrive out of order, so a counter up to 63 behind the highest one is still good, once. It never
 /// forgets a counter that it accepted (no false negative); what is further behind is refused although it may be new.
+///
+/// Specified by the draft in "Counters".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Window {
     highest: u64,

@@ -99,9 +99,9 @@ macro_rules! bindings {
 impl HtMechanism {
     /// `HT-SHA-256-EXPR`, the one to start with.
     pub const HT_SHA_256_EXPR: Self = Self::new(HtVersion::Ht, TokenHash::Sha256, TokenBinding::Exporter);
-    /// `HT-SHA-256-UNIQ`, for TLS 1.2.
+    /// `HT-SHA-256-UNIQ`, for TLS 1.2. It is the only binding of TLS 1.2 that is unique to the connection.
     pub const HT_SHA_256_UNIQ: Self = Self::new(HtVersion::Ht, TokenHash::Sha256, TokenBinding::Unique);
-    /// `HT-SHA-256-ENDP`.
+    /// `HT-SHA-256-ENDP`, for a server that knows its front end's certificate.
     pub const HT_SHA_256_ENDP: Self = Self::new(HtVersion::Ht, TokenHash::Sha256, TokenBinding::EndPoint);
     /// `HT-SHA-256-NONE`, for clients that see nothing of TLS, as in a browser.
     pub const HT_SHA_256_NONE: Self = Self::new(HtVersion::Ht, TokenHash::Sha256, TokenBinding::None);

@@ -3,6 +3,8 @@
 //! Unlike an assertion that both ends derive, a token crosses the wire once, inside TLS, and is the whole secret. The client
 //! keeps a [`ClientToken`]. The server keeps a [`TokenRecord`], from which the token can be computed only with the
 //! [`ServiceKeys`].
+//!
+//! Specified by the draft in "Derived Tokens" and "The Life of a Token".
 
 mod client;
 mod issue;

@@ -1,5 +1,7 @@
 //! IKY: "I know you", proved. Possession of the assertion's key, bound to the channel and to the lineage of its session.
 //!
+//! Specified by the draft in "The IKY Mechanisms".
+//!
 //! One message each way, client first:
 //!
 //! ```text

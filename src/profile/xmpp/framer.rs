@@ -40,7 +40,7 @@ impl Default for Framer {
 }
 
 impl Framer {
-    /// Before the stream header.
+    /// For a stream of which nothing has come yet, its header neither.
     pub fn new() -> Self {
         Self { parser: RawParser::new(), depth: Depth::default(), taken: BytesMut::new(), failed: None }
     }
