@@ -3,7 +3,7 @@
 //! A client logs in once, in full: password, SCRAM, OAuth, two factors. From then on, when it comes back, the server already
 //! knows it. This crate is the sans-IO core of that: what both ends keep ([`assertion`]), what they know of their TLS connection
 //! ([`channel`]), the SASL mechanisms EXTERNAL, IKY and HT ([`mechanism`]), what has to be looked up and made durable ([`store`]), and
-//! how IMAP, SMTP, XMPP, POP3, ManageSieve, ACAP and LDAP carry it ([`profile`]). The Internet-Draft in `draft/` specifies it.
+//! how IMAP, SMTP, XMPP, POP3, ManageSieve, ACAP and LDAP carry it ([`profile`]). *The draft* is the Internet-Draft in `draft/`, which specifies it.
 //!
 //! | you | read |
 //! | --- | --- |
@@ -31,7 +31,7 @@
 //!
 //! It is the part of a login that comes *after* the first one. It opens no sockets, spawns nothing, reads no clock and draws no
 //! random numbers: time and randomness are arguments, and a store is asked by values, so it may be in memory, in a database or across the network.
-//! (The one exception is the feature `redis`, whose stores do the network's part themselves.)
+//! (The stores behind the features `redb` and `redis` do what they are for: they read and write a file, and ask a server.)
 //!
 //! It isn't a SASL library: SCRAM, OAUTHBEARER and the like stay with the one that you have. It isn't a protocol stack, and it isn't
 //! TLS. It gives a client nothing that its full login did not give it: an assertion is never stronger than the login behind it.
@@ -156,6 +156,7 @@
 //!
 //! Features only add: none changes what another one, or the core, does.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(any(feature = "rustls", feature = "openssl"))]
 mod adapter;

@@ -16,6 +16,10 @@ use crate::store::{Commit, Link, Lookup, NewSecret, Remember};
 use crate::time::Timestamp;
 
 /// One connection of a [`Server`].
+///
+/// In this order: [`new`](Self::new); [`lookup`](Self::lookup) and [`resumes`](Self::resumes), where TLS resumed a session;
+/// [`mechanisms`](Self::mechanisms), to be listed. Then for each attempt [`receive`](Self::receive), and
+/// [`recognised`](Self::recognised) once one was accepted; or after a full login [`logged_in`](Self::logged_in).
 #[derive(Debug)]
 pub struct Connection<'s> {
     pub(super) server: &'s Server,
@@ -58,7 +62,7 @@ impl SealRandom {
 pub struct Login<'a> {
     /// How it was done. Its ordinal is set by the connection.
     pub full: &'a FullLogin,
-    /// The account, as the server calls it.
+    /// The account, as the server calls it: 1 to 255 octets without NUL.
     pub identity: &'a str,
     /// A fresh random id for the client.
     pub device: DeviceId,

@@ -13,7 +13,7 @@ use crate::held::Held;
 pub struct Account {
     /// Where.
     pub scope: Scope,
-    /// Under which name, as it is sent in a full login.
+    /// Under which name, as it is sent in a full login: at most 255 octets.
     pub login_name: Box<str>,
 }
 

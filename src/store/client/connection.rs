@@ -12,6 +12,9 @@ use crate::store::MAX_PENDING_SUCCESSORS;
 use crate::time::Timestamp;
 
 /// One connection to the server of an [`Account`].
+///
+/// In this order: [`resumes`](Self::resumes), [`offered`](Self::offered), then [`plan`](Self::plan) until something worked. An attempt
+/// goes to [`settle`](Self::settle), a full login to [`logged_in`](Self::logged_in).
 #[derive(Debug)]
 pub struct Connection<'a> {
     pub(super) accounts: Held<'a, Accounts>,
