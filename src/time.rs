@@ -7,7 +7,7 @@ use core::time::Duration;
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The moment `seconds` after the Unix epoch.
+    /// The moment `seconds` after the Unix epoch, 1970-01-01T00:00:00Z.
     pub const fn from_secs(seconds: u64) -> Self {
         Self(seconds)
     }

@@ -77,7 +77,7 @@ pub struct Attempt {
     pub pending: Pending,
     /// One of the mechanisms that were listed.
     pub mechanism: MechanismName,
-    /// The client's message.
+    /// The client's message, decoded.
     pub message: Bytes,
     /// Where the client is.
     pub peer: Peer,
@@ -91,7 +91,7 @@ pub struct FullLogin {
     pub turn: Turn,
     /// One of the mechanisms that were listed.
     pub mechanism: MechanismName,
-    /// The client's first message, if it came with the command.
+    /// The client's first message, decoded, if it came with the command.
     pub message: Option<Bytes>,
     /// Where the client is.
     pub peer: Peer,
@@ -171,7 +171,7 @@ impl Ruling {
         Self { answer: outcome.into(), user: None, message: None }
     }
 
-    /// The mechanism's last message, which goes to the client as a challenge ahead of the completion.
+    /// The mechanism's last message, not yet encoded, which goes to the client as a challenge ahead of the completion.
     #[must_use]
     pub fn with_message(mut self, message: &[u8]) -> Self {
         self.message = Some(Bytes::copy_from_slice(message));

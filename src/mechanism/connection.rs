@@ -200,12 +200,12 @@ impl<'s> Connection<'s> {
         OfferHash::of(hash, names.chain(self.server.full_mechanisms.iter().map(|name| &**name)))
     }
 
-    /// An attempt with EXTERNAL: the initial response is the authzid, or empty.
+    /// An attempt with EXTERNAL (RFC 4422 appendix A): the initial response, decoded, is the authzid in UTF-8, or empty.
     pub fn external(&self, initial_response: &[u8]) -> Received<'_> {
         external::receive(self, initial_response)
     }
 
-    /// An attempt with an IKY mechanism: the initiator message, as received.
+    /// An attempt with an IKY mechanism: the initiator message as received, decoded; more than [`iky::MAX_MESSAGE`] octets are malformed.
     ///
     /// Wherever this runs, the client gets the verdict's message whatever it says, also for a mechanism that is not listed.
     pub fn iky<'m>(&'m self, pin: Pin, message: &'m [u8]) -> Received<'m> {
@@ -222,7 +222,8 @@ impl<'s> Connection<'s> {
         mechanism.eq_ignore_ascii_case("EXTERNAL") || Pin::from_name(mechanism).is_some()
     }
 
-    /// An attempt with the mechanism of this name; `None` for one that the full SASL engine takes.
+    /// An attempt with the mechanism of this name, in any case of letters, and its message, decoded; `None` for one that the full SASL engine takes.
+    /// HT goes to [`ht`](Self::ht), which needs more than a message.
     pub fn receive<'m>(&'m self, mechanism: &str, message: &'m [u8]) -> Option<Received<'m>> {
         match Pin::from_name(mechanism) {
             Some(pin) => Some(self.iky(pin, message)),

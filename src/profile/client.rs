@@ -118,7 +118,8 @@ impl ClientExchange {
         (flight, exchange)
     }
 
-    /// Takes what it can from `input`; called again until it needs more or is done.
+    /// Takes what it can from `input`; called again until it needs more or is done. A line, literals included, has at most 8,192 octets, a
+    /// challenge 4,096.
     ///
     /// # Errors
     /// [`ProfileError`] when the server follows no protocol; the same again on every later call.

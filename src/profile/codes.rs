@@ -122,7 +122,7 @@ impl Answer {
         format!("{code} {}", self.text())
     }
 
-    /// POP3: what a status and its response code say. A bare `-ERR` is a refusal.
+    /// POP3: what a status and its response code say (RFC 3206, RFC 2449 section 8). A bare `-ERR` is a refusal.
     pub fn from_pop3(ok: bool, code: &[u8]) -> Self {
         match code.to_ascii_uppercase().as_slice() {
             _ if ok => Self::Accepted,

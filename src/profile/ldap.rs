@@ -68,7 +68,7 @@ enum State {
 }
 
 impl ClientExchange {
-    /// Takes what it can from `input`; PDUs of other operations are passed on.
+    /// Takes what it can from `input`; PDUs of other operations are passed on. A PDU has at most 8,192 octets.
     ///
     /// # Errors
     /// [`ProfileError`] when the server follows no protocol, or goes on with saslBindInProgress.

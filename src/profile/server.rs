@@ -103,7 +103,8 @@ impl ServerExchange {
         (event, exchange)
     }
 
-    /// Takes what it can from `input`.
+    /// Takes what it can from `input`. A line, literals included, has at most 8,192 octets; so has another command where a login may begin,
+    /// but for those of ManageSieve and ACAP, which are told by their verb.
     ///
     /// # Errors
     /// [`ProfileError`] when the client follows no protocol and the connection can't go on, the same again on every
@@ -157,7 +158,7 @@ impl ServerExchange {
         Ok(event)
     }
 
-    /// What the mechanism says: its outcome, and its message if it has one.
+    /// What the mechanism says: its outcome, and its message, not yet encoded, if it has one.
     ///
     /// For a listed IKY mechanism where success carries no data, and for every mechanism that has a message there, this
     /// is the one challenge, and the completion follows when its answer was taken.

@@ -107,7 +107,7 @@ pub struct Use {
 pub struct NewSecret {
     /// The login.
     pub login: LoginId,
-    /// The account, as the server calls it.
+    /// The account, as the server calls it: 1 to 255 octets.
     pub identity: Arc<str>,
     /// The secret.
     pub secret: AccountSecret,

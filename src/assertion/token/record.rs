@@ -28,7 +28,7 @@ impl TokenId {
         Self(first)
     }
 
-    /// An id that was computed before.
+    /// An id of 16 octets that was computed before, as a store kept it.
     pub const fn from_octets(octets: [u8; Self::LEN]) -> Self {
         Self(octets)
     }

@@ -38,12 +38,12 @@ impl ServiceKeys {
     /// How many keys there may be.
     pub const MAX: usize = 16;
 
-    /// One key, for what is made from now on, and the id that tells it apart.
+    /// One key of 32 random octets, for what is made from now on, and the id that tells it apart.
     pub fn new(id: u32, key: &[u8; Self::KEY_LEN]) -> Self {
         Self { current: ServiceKey::new(id, key), others: Vec::new() }
     }
 
-    /// One more key, for what another node makes, or what was made before.
+    /// One more key of 32 random octets, for what another node makes, or what was made before.
     ///
     /// # Errors
     /// [`InvalidKeys`] when there is a key of this id, or 16 of them.

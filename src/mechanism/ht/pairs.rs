@@ -47,10 +47,10 @@ impl Pairs {
         Self::parse(text.as_bytes())
     }
 
-    /// The pairs of a message.
+    /// The pairs of a message, as they stand between its NULs; none for no octets.
     ///
     /// # Errors
-    /// [`InvalidPairs`].
+    /// [`InvalidPairs`] for more than [`MAX_LEN`](Self::MAX_LEN) octets, another syntax, or a key that stands twice.
     pub fn parse(octets: &[u8]) -> Result<Self, InvalidPairs> {
         if octets.len() > Self::MAX_LEN {
             return Err(InvalidPairs::TooLong);

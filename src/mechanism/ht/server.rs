@@ -38,7 +38,7 @@ impl<'m> Request<'m> {
         Self { mechanism, message, client, random, count, invalidate, wants, answer }
     }
 
-    /// `count` of `<fast/>`: how often the client used the token.
+    /// `count` of `<fast/>` (XEP-0484 section 3.4): how often the client used the token, this time included, so from 1 on.
     #[must_use]
     pub fn count(mut self, count: Option<u64>) -> Self {
         self.count = count;

@@ -13,7 +13,7 @@ use crate::profile::flight::Length;
 /// A request to bind a resource with the login (XEP-0386 section 3.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bind {
-    /// A short text for the resource.
+    /// A short text that names the client's software, for the server to make the resource of (XEP-0386 section 3.2).
     pub tag: Option<String>,
     /// Namespaces of features to enable at once: one `<enable xmlns='…'/>` each, at most 16.
     pub enable: Vec<String>,

@@ -144,7 +144,7 @@ pub enum ClientElement {
 pub struct Response {
     /// Which SASL.
     pub version: Version,
-    /// The message.
+    /// The message, decoded.
     pub message: Bytes,
 }
 

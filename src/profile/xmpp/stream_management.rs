@@ -13,7 +13,7 @@ use crate::profile::flight::Length;
 pub struct Resume {
     /// The id of the earlier stream.
     pub previd: String,
-    /// How many stanzas of it the sender has handled.
+    /// How many stanzas of it the sender has handled, counted from 0, modulo 2³² (XEP-0198 section 4).
     pub h: u32,
 }
 
@@ -33,9 +33,9 @@ pub struct EnabledStreamManagement {
     pub id: Option<String>,
     /// Whether the stream can be resumed.
     pub resume: bool,
-    /// For how many seconds.
+    /// For how many seconds after the connection was lost; `None` where the server does not say.
     pub max: Option<u32>,
-    /// Where the server would like the client to come back to.
+    /// Where the server would like the client to come back to: an address or domain, with a port if it has one.
     pub location: Option<String>,
 }
 
