@@ -132,19 +132,19 @@
 //! IMAP. The client's empty line is its answer to the one challenge, sent ahead of it; `SELECT` rides along:
 //!
 //! ```text
-#![doc = include_str!("../draft/transcripts/imap-iky.txt")]
+#![cfg_attr(doc, doc = include_str!("../draft/transcripts/imap-iky.txt"))]
 //! ```
 //!
 //! SMTP submission, where the keyword IKNOWYOU permits the same:
 //!
 //! ```text
-#![doc = include_str!("../draft/transcripts/smtp-iknowyou.txt")]
+#![cfg_attr(doc, doc = include_str!("../draft/transcripts/smtp-iknowyou.txt"))]
 //! ```
 //!
 //! XMPP, which resumes a stream:
 //!
 //! ```text
-#![doc = include_str!("../draft/transcripts/xmpp.txt")]
+#![cfg_attr(doc, doc = include_str!("../draft/transcripts/xmpp.txt"))]
 //! ```
 //!
 //! More of them are beside these in `draft/transcripts/`: EXTERNAL, refusals, POP3, ManageSieve, ACAP, LDAP. XMPP stacks that speak XEP-0484 (FAST) have
@@ -152,7 +152,7 @@
 //!
 //! # Features
 //!
-#![doc = include_str!("../docs/features.md")]
+#![cfg_attr(doc, doc = include_str!("../docs/features.md"))]
 //!
 //! Features only add: none changes what another one, or the core, does.
 #![forbid(unsafe_code)]
