@@ -32,10 +32,16 @@ page!(migrating_from_fast, "migrating-from-fast.md");
 /// One page for each stack: what to configure, the code that it takes, what to watch, and a command that shows it running.
 pub mod recipes {
     page!(rustls, "recipes/rustls.md");
+    page!(openssl, "recipes/openssl.md");
+    #[cfg(feature = "rsasl")]
+    page!(rsasl, "recipes/rsasl.md");
+    #[cfg(feature = "sasl")]
+    page!(sasl, "recipes/sasl.md");
     page!(imap, "recipes/imap.md");
     page!(smtp, "recipes/smtp.md");
     page!(xmpp, "recipes/xmpp.md");
     page!(postfix, "recipes/postfix.md");
     page!(haproxy, "recipes/haproxy.md");
+    page!(c, "recipes/c.md");
     page!(stores, "recipes/stores.md");
 }

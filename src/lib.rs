@@ -228,12 +228,3 @@ pub mod internal {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
-
-/// The recipes' code, likewise.
-#[cfg(all(doctest, feature = "rsasl", feature = "sasl"))]
-mod recipes {
-    #[doc = include_str!("../docs/recipes/rsasl.md")]
-    struct Rsasl;
-    #[doc = include_str!("../docs/recipes/sasl.md")]
-    struct Sasl;
-}
