@@ -167,9 +167,9 @@ mod crypto;
 pub mod dovecot_auth;
 #[cfg(any(feature = "rsasl", feature = "sasl"))]
 pub mod framework;
-mod held;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+mod held;
 pub mod mechanism;
 #[cfg(feature = "openssl")]
 pub mod openssl;
