@@ -368,7 +368,7 @@ fn lineage(f: &mut File) {
         Scene::new(NONE, true).with(|s| s.lineage = None),
         "the same with NONE, where a lineage is required: a forgotten session would be no session at all",
     );
-    let edits: [(fn(&mut Scene), &str); 10] = [
+    let edits: [(fn(&mut Scene), &str); 9] = [
         (|s| s.lin().identity = "bob".into(), "bob's session would carry alice's proof"),
         (
             |s| s.lin().device = "1112131415161718".into(),
@@ -379,7 +379,6 @@ fn lineage(f: &mut File) {
         (|s| s.lin().shared = true, "two identities authenticated on the session: it stands for neither"),
         (|s| s.lin().revoked = true, "the session of a client that was logged out"),
         (|s| s.lin().expires = s.now, "the second in which the session's lineage ends"),
-        (|s| s.lin().through_manager = true, "a connection manager's session stands for nobody"),
         (
             |s| s.lin().value = Some(seeded("another lineage")),
             "the client resumed another connection than the server: two sessions were spliced",
@@ -389,6 +388,14 @@ fn lineage(f: &mut File) {
     for (edit, note) in edits {
         add(f, p, resumed(edit), note);
     }
+    let manager = |s: &mut Scene| s.lin().through_manager = true;
+    add(f, p, Scene::new(NONE, true).with(manager), "a connection manager's session stands for nobody");
+    add(
+        f,
+        "binding-mismatch",
+        resumed(manager),
+        "a proof that is bound to a connection manager's TLS: it is none of its users'",
+    );
     add(
         f,
         p,

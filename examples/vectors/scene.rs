@@ -360,6 +360,10 @@ impl Scene {
         if !server.pins.contains(&client.mechanism) {
             refuse("mechanism-not-configured", &[json!(client.mechanism)]);
         }
+        let managed = self.lineage.as_ref().is_some_and(|lineage| lineage.through_manager);
+        if managed && binding_of(&client.mechanism) != "NONE" {
+            refuse("bound-through-manager", &[json!(client.mechanism)]);
+        }
         let exporter = if channel.early_data { channel.early_binding.is_some() } else { self.has_exporter() };
         for why in self.unfit(&client.mechanism, exporter) {
             refuse("channel", &[json!(why)]);
@@ -483,7 +487,7 @@ impl Scene {
         let what = first.get(1).and_then(Value::as_str).unwrap_or_default();
         match (first[0].as_str().expect("a rule"), what) {
             ("no-counter", _) => ("malformed", None),
-            ("gs2-header" | "mechanism-not-configured" | "channel" | "early-data" | "handshaking", _) => {
+            ("gs2-header" | "mechanism-not-configured" | "bound-through-manager" | "channel" | "early-data" | "handshaking", _) => {
                 ("binding-mismatch", None)
             }
             ("unknown" | "lineage-unknown", _) | ("store", "gone") => ("stale", None),

@@ -19,6 +19,16 @@ pub enum Origin {
     Bound,
 }
 
+impl Origin {
+    /// What it is worth for what crosses the channel or stands for it, a token or the session: the session key isn't mixed into that.
+    pub(crate) const fn of_the_channel(self) -> Self {
+        match self {
+            Self::Keyed => Self::Unbound,
+            origin => origin,
+        }
+    }
+}
+
 /// The channel binding that the full mechanism used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BindingType {

@@ -133,7 +133,9 @@ impl Pin {
         match self.check_channel(facts) {
             Ok(()) => true,
             // What is listed is good for what comes behind the early data, too.
-            Err(Unsuitable::NoExporter) => facts.exporter_is_to_come() || facts.tls_exporter().is_some(),
+            Err(Unsuitable::NoExporter) => {
+                facts.keys_are_private().is_ok() && (facts.exporter_is_to_come() || facts.tls_exporter().is_some())
+            }
             Err(_) => false,
         }
     }

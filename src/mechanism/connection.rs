@@ -8,8 +8,8 @@ use super::exchange::Recognised;
 use super::{Received, Server, external, ht, iky};
 use crate::assertion::{
     AccountSecret, AccountState, Binding, CannotDerive, CannotIssue, DeviceId, FullLogin, Hash, HtMechanism, Issued,
-    LineageRecord, LoginId, OfferHash, Origin, Owner, Pin, Record, Renewal, Salt, Scope, ServiceKeys, TokenBinding,
-    TokenId, TokenRecord, TokenRequest, TokenSlot, seal, token_text, valid_login_name,
+    LineageRecord, LoginId, OfferHash, Origin, Owner, Pin, Record, Renewal, Salt, Scope, ServiceKeys, TokenId,
+    TokenRecord, TokenRequest, TokenSlot, seal, token_text, valid_login_name,
 };
 use crate::channel::{ChannelFacts, Exporter, TlsVersion};
 use crate::store::{Commit, Link, Lookup, NewSecret, Remember};
@@ -187,10 +187,9 @@ impl<'s> Connection<'s> {
 
     pub(super) fn listed_ht(&self) -> impl Iterator<Item = HtMechanism> {
         let all = self.server.fast.iter().flat_map(|fast| fast.mechanisms.iter().copied());
-        // A connection manager's TLS is not its user's: there is nothing to bind to.
-        let taken = all.filter(|mechanism| self.server.policy.takes_token(mechanism.binding()));
-        taken
-            .filter(|mechanism| !self.manager || mechanism.binding() == TokenBinding::None)
+        // A connection manager reads tokens, and the message of one that is bound to nothing is good until it ends.
+        all.filter(|_| !self.manager)
+            .filter(|mechanism| self.server.policy.takes_token(mechanism.binding()))
             .filter(|mechanism| mechanism.may_be_listed(&self.facts))
     }
 
@@ -309,11 +308,11 @@ impl<'s> Connection<'s> {
     /// [update](Self::update_facts) first, as until the handshake is finished there is no lineage to store.
     pub fn recognised(&mut self, client: &Recognised, now: Timestamp) -> Option<Commit> {
         self.successes = self.successes.saturating_add(1);
-        if client.leaves {
-            return None;
-        }
         let lineage = self.lineage(client, now);
-        self.link(lineage).map(|link| Commit::Link(Link { sealed: client.sealed, ..link }))
+        let link = self.link(lineage)?;
+        // Nothing is left of one that leaves, but that it was here: another identity's session may not stand for that one any more.
+        let is_told = !client.leaves || self.shared;
+        is_told.then_some(Commit::Link(Link { sealed: client.sealed, ..link }))
     }
 
     fn derive(&self, full: &FullLogin, login: Login<'_>, exporter: &dyn Exporter) -> Result<Vec<Record>, CannotDerive> {
@@ -353,7 +352,8 @@ impl<'s> Connection<'s> {
         }
         self.facts.is_no_early_data()?;
         self.facts.keys_are_private()?;
-        let origin = login.full.origin();
+        // Whoever is on the channel reads the token.
+        let origin = login.full.origin().of_the_channel();
         let expires = self.server.policy.expiry(origin, login.now, login.now).ok_or(CannotIssue::Origin)?;
         let named = |name: &str| !name.is_empty() && valid_login_name(name);
         if ![request.authcid, request.client, login.identity].into_iter().all(named) {
@@ -398,18 +398,14 @@ impl<'s> Connection<'s> {
     }
 
     fn remember(&mut self, records: Result<Vec<Record>, CannotDerive>, full: &FullLogin, login: Login<'_>) -> LoggedIn {
-        let strength = match full.origin() {
-            // Its keys are the client's, but its channel may be a man in the middle's.
-            Origin::Keyed => Origin::Unbound,
-            origin => origin,
-        };
         let client = Recognised {
             identity: Arc::from(login.identity),
             login_name: Arc::from(full.login_name()),
             device: login.device,
             origin: full.origin(),
             full_login: login.now,
-            strength,
+            // Its keys are the client's, but its channel may be a man in the middle's.
+            strength: full.origin().of_the_channel(),
             sealed: false,
             leaves: false,
         };

@@ -815,6 +815,7 @@ REFUSALS = {
     "no-counter": "malformed",
     "gs2-header": "binding-mismatch",
     "mechanism-not-configured": "binding-mismatch",
+    "bound-through-manager": "binding-mismatch",
     "channel": "binding-mismatch",
     "handshaking": "binding-mismatch",
     "early-data": "binding-mismatch",
@@ -969,6 +970,8 @@ def decide(mechanism, message, channel, server, lookup, lineage, now, store=None
         d.refuse("gs2-header", m.flag_text, bound[0])
     if mechanism.name not in server["iky_mechanisms"]:
         d.refuse("mechanism-not-configured", mechanism.name)
+    if lineage is not None and lineage["through_manager"] and mechanism.binding is not None:
+        d.refuse("bound-through-manager", mechanism.name)
     early = channel.get("early_data", False)
     exporter = "early_exporter" in channel if early else has_exporter(channel)
     for reason in cannot_carry(mechanism, channel, exporter):

@@ -123,3 +123,32 @@ fn iky_by_a_binding_of_another_length() {
         assert!(with(&vec![7; len]).is_err(), "{len} octets");
     }
 }
+
+#[test]
+fn nothing_bound_to_a_managers_tls_is_taken() {
+    for pin in [Pin::SHA_256_EXPR, Pin::SHA_256_ENDP] {
+        let mut policy = Policy::default();
+        policy.lineage = fast_reauth::assertion::LineageRule::Never;
+        let pair = Pair::new(server_with(&[pin]).policy(policy));
+        let first = Tls::full();
+        pair.full_login("alice", &first);
+        // A client that says nothing of what it was offered: f= is optional.
+        let assertion = fast_reauth::assertion::ClientAssertion::derive(
+            pin,
+            &Service::IMAP,
+            &bound("alice"),
+            &first.client(),
+            &first.exporter(),
+            &Policy::default(),
+            START,
+        )
+        .unwrap();
+        let tls = Tls::full();
+        let counter = pin.needs_counter().then_some(1);
+        let start = fast_reauth::mechanism::iky::Client::start(&assertion, &tls.client(), None, counter).unwrap();
+        let connection = fast_reauth::mechanism::Connection::new(&pair.server, tls.server()).through_manager();
+        assert!(!connection.mechanisms(START).contains(&pin.name()));
+        let verdict = pair.judge_on(&connection, pin.name(), &start.message);
+        assert_ne!(verdict.outcome, Outcome::Accepted, "{pin} is not listed there and taken all the same");
+    }
+}

@@ -5,7 +5,7 @@ use core::time::Duration;
 use fast_reauth::assertion::{CannotDerive, LineageRule};
 use fast_reauth::channel::Unsuitable;
 use fast_reauth::mechanism::iky;
-use fast_reauth::store::client::{Attempt, Connection};
+use fast_reauth::store::client::{Account, Accounts, Attempt, Connection};
 
 use super::*;
 
@@ -234,4 +234,43 @@ fn the_client_sends_nothing_early_that_it_could_not_send_once() {
         let started = iky::Client::start(&assertion, &tls.client(), lineage.as_ref(), counter);
         assert!(matches!(started, Err(iky::CannotStart::EarlyData)));
     }
+}
+
+#[test]
+fn early_data_is_for_imap_only() {
+    use fast_reauth::store::client::Predecessor;
+    use fast_reauth::store::{MemoryStore, Store as _};
+    let names = [ServerName::parse(NAME).unwrap()];
+    let server = Server::new(Service::XMPP, names, FULL).unwrap().pins([NONE]).early_data();
+    let store = MemoryStore::default();
+    let accounts = Accounts::default().preferring([NONE]);
+    let account = Account::new(Scope::new(Service::XMPP, ServerName::parse(NAME).unwrap()), "alice");
+    let first = Tls::full();
+    let mut connection = fast_reauth::mechanism::Connection::new(&server, first.server());
+    let full = bound("alice");
+    let login = Login { full: &full, identity: "alice", device: DeviceId::new(fresh()), now: START };
+    let made = connection.logged_in(login, &first.exporter());
+    assert!(store.commit(&made.commit, START).unwrap().is_durable());
+    let mut client = accounts.connect(&account, first.client()).offered([NONE.name()].into_iter().chain(FULL));
+    assert!(client.logged_in(&full, &first.exporter(), &[], START).unwrap());
+    let before = Predecessor { lineage: first.lineage(), family: client.family() };
+    let early = Tls { early_data: true, has_exporter: false, ..Tls::resuming(&first) };
+    let mut client = accounts.connect(&account, early.client()).resumes(Some(before));
+    assert!(client.plan_early(START).is_none(), "the client plans it");
+    // Another client's own idea.
+    let held = accounts.assertions(&account).pop().unwrap();
+    let message = iky::Client::start(&held, &early.client(), Some(&first.lineage()), Some(1)).unwrap().message;
+    let connection = fast_reauth::mechanism::Connection::new(&server, early.server());
+    let lineage = store.lookup(&connection.lookup().unwrap(), START).unwrap().lineage;
+    let verdict = connection.resumes(lineage).iky(NONE, &message).run(&store, START);
+    assert_ne!(verdict.outcome, Outcome::Accepted, "a login of XMPP binds or resumes");
+}
+
+#[test]
+fn no_password_is_planned_as_early_data() {
+    let tls = Tls { early_data: true, has_exporter: false, ..Tls::resuming(&Tls::full()) };
+    let accounts = Accounts::default();
+    let mut client = accounts.connect(&account("alice"), tls.client()).offered(["EXTERNAL"]);
+    let plan = client.plan(START);
+    assert!(!matches!(plan, Plan::FullLogin), "{plan:?}");
 }

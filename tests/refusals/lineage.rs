@@ -49,10 +49,20 @@ fn lineage_of_a_shared_or_expired_or_managed_session() {
     let (mut pair, first) = logged_in(server());
     let tls = Tls::resuming(&first);
     let forger = Forger::new(&pair);
-    let managed = pair.connection(&tls).through_manager();
     let message = forger.message(&tls, Some(&first));
-    assert_eq!(pair.judge_on(&managed, EXPR[0], &message).outcome, Outcome::BadProof);
-    drop(managed);
+    {
+        // With a mechanism that is taken through a manager at all.
+        let (pair, first) = logged_in(server_with(&[Pin::SHA_256_NONE]));
+        let tls = Tls::resuming(&first);
+        let held = pair.client.assertions(&account("alice")).pop().unwrap();
+        let start = fast_reauth::mechanism::iky::Client::start(&held, &tls.client(), Some(&first.lineage()), Some(1));
+        let message = start.unwrap().message;
+        let managed = pair.connection(&tls).through_manager();
+        let verdict = pair.judge_on(&managed, "IKY-SHA-256-NONE", &message);
+        assert_eq!(verdict.outcome, Outcome::BadProof);
+        drop(managed);
+        assert_eq!(pair.judge(&tls, "IKY-SHA-256-NONE", &message).outcome, Outcome::Accepted);
+    }
     assert!(accepted(&pair.reconnect("alice", &Tls::full(), None, EXPR)), "used, so that it lives longer");
     pair.now = later(7 * DAY);
     let _ = refused(&pair, &tls, EXPR[0], &message, Outcome::BadProof);

@@ -2,6 +2,7 @@
 
 use super::*;
 use fast_reauth::assertion::{Binding, CannotDerive, HtMechanism, ServiceKeys};
+use fast_reauth::store::client::{Account, Accounts};
 
 /// All that can be recognised by, on a channel that has everything.
 const PINS: [Pin; 3] = [Pin::SHA_256_EXPR, Pin::SHA_256_ENDP, Pin::SHA_256_NONE];
@@ -106,4 +107,17 @@ fn a_client_makes_and_uses_nothing_below_its_own_weakest_binding() {
     pair.client = strict();
     pair.client.restore(&account("alice"), held, [Pin::SHA_256_NONE.name()]);
     assert!(pair.attempt("alice", &tls, None, &[Pin::SHA_256_NONE.name()]).1.is_none());
+}
+
+#[test]
+fn a_client_derives_nothing_below_its_weakest_binding_for_a_sibling() {
+    let accounts = Accounts::new(policy(Binding::Exporter));
+    let tls = Tls::full();
+    let mut client = accounts.connect(&account("alice"), tls.client()).offered(["IKY-SHA-256-EXPR"]);
+    let there = Scope::new(Service::SMTP, ServerName::parse("smtp.example.com").unwrap());
+    client.logged_in(&bound("alice"), &tls.exporter(), &[(there.clone(), Pin::SHA_256_NONE)], START).unwrap();
+    assert!(
+        accounts.assertions(&Account::new(there, "alice")).is_empty(),
+        "derived and kept below the weakest binding"
+    );
 }

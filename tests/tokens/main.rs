@@ -7,6 +7,7 @@ mod client;
 mod life;
 mod message;
 mod refusals;
+mod relays;
 #[cfg(feature = "xmpp")]
 mod xmpp;
 

@@ -40,6 +40,9 @@ pub enum CannotKeep {
     /// The client's own policy refuses a token from such a login: whoever relayed it has the token too.
     #[error("the policy refuses a token from a login of this origin")]
     Origin,
+    /// The client's own policy takes no mechanism of so weak a binding.
+    #[error("the policy takes no mechanism of so weak a channel binding")]
+    WeakBinding,
     /// No login with a token came before it on this connection.
     #[error("no login with a token came before it on this connection")]
     NoLogin,
@@ -66,6 +69,8 @@ impl ClientToken {
         if authcid.is_empty() || !valid_login_name(authcid) {
             return Err(CannotKeep::Authcid);
         }
+        // Whoever is on the channel has read it.
+        let origin = origin.of_the_channel();
         let own = policy.expiry(origin, now, now).ok_or(CannotKeep::Origin)?;
         Ok(Self {
             token: Token::new(text)?,

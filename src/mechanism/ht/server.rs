@@ -164,7 +164,7 @@ impl AwaitTokens<'_> {
             return Some(Outcome::Revoked);
         }
         let due = slot.full_login.after(policy.full_login_every) <= now;
-        if slot.expires <= now || due || policy.lifetime_of(slot.origin).is_none() {
+        if slot.expires <= now || due || policy.lifetime_of(slot.origin.of_the_channel()).is_none() {
             return Some(Outcome::FullAuthenticationDue);
         }
         None
@@ -217,8 +217,9 @@ impl AwaitTokens<'_> {
             let token = token_text(keys, &self.id, slot)?;
             Some(Issued { token, mechanism: slot.mechanism, expires: slot.expires })
         };
-        let expires = policy.expiry(used.origin, used.full_login, now)?;
-        let ending = policy.renews(used.origin, used.expires, now) && expires > used.expires;
+        let origin = used.origin.of_the_channel();
+        let expires = policy.expiry(origin, used.full_login, now)?;
+        let ending = policy.renews(origin, used.expires, now) && expires > used.expires;
         let due = !self.request.invalidate && (ending || used.key != keys.current_id());
         let mechanism = match self.request.wants {
             Some(wanted) => self.may_have(wanted).then_some(wanted)?,

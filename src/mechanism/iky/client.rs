@@ -179,9 +179,12 @@ impl Client {
                     return Err(Refused::Contradiction);
                 }
                 let expires = seconds.map(|seconds| now.after(Duration::from_secs(seconds)));
+                let is_renewed = renewal.is_some();
                 let successor = renewal
                     .and_then(|renewal| self.assertion.renewed(&renewal, &self.transcript, &self.facts, expires, now))
                     .map(|successor| ClientAssertion { sealed: sealed.map(Into::into), ..successor });
+                // The end that was told is the successor's. Without that one, the present one ends as it would have.
+                let expires = expires.filter(|_| successor.is_some() || !is_renewed);
                 Ok(Known { expires, successor })
             }
             ResponderMessage::Failure { reason, covered, signature } => {

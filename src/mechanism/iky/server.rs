@@ -90,8 +90,11 @@ fn binding_is_right(connection: &Connection<'_>, pin: Pin, flag: BindingFlag<'_>
         _ => false,
     };
     let server = connection.server;
+    // A connection manager's TLS is none of its users'.
+    let is_theirs = !connection.manager || pin.binding() == Binding::None;
     named
-        && connection.server.pins.contains(&pin)
+        && is_theirs
+        && server.pins.contains(&pin)
         && server.policy.takes(pin.binding())
         && pin.check_channel(&connection.facts).is_ok()
 }

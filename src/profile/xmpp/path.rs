@@ -76,7 +76,7 @@ pub enum Manager {
     /// Somebody else's. It may carry logins, and no client becomes known by them: what a grant would be sent in, it reads.
     Foreign,
     /// The operator's own, which the operator trusts like the server itself to tell its users apart, and to accept nothing but
-    /// TLS 1.3, or TLS 1.2 with the extended master secret and sessions that it keeps itself.
+    /// TLS 1.3, or TLS 1.2 with the extended master secret and sessions that it keeps itself, and no early data (a request that could be sent again).
     Own {
         /// The name that its users connect to; one of the server's.
         host: ServerName,

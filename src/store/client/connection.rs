@@ -46,7 +46,8 @@ pub enum Plan {
     Known(Attempt),
     /// Log in fully, here.
     FullLogin,
-    /// Close, and connect again without resuming a TLS session: a session that was not recognised gets no password.
+    /// Close, and connect again without resuming a TLS session: a session that was not recognised gets no password. Where the connection's
+    /// facts are those of early data, nothing of this is to be sent as such: wait for the handshake, and plan anew.
     FullHandshake,
     /// Close: whoever answers here could not show that it is the server.
     Abandon,
@@ -197,9 +198,11 @@ impl<'a> Connection<'a> {
         if self.abandoned {
             return Plan::Abandon;
         }
-        // In early data nothing is planned but what `plan_early` plans.
-        let iky = |this: &mut Self| if this.facts.is_early_data() { None } else { this.iky(now) };
-        let attempt = self.external().or_else(|| iky(self)).or_else(|| self.ht(now));
+        // In early data nothing is planned but what `plan_early` plans, and no password at all.
+        if self.facts.is_early_data() {
+            return Plan::FullHandshake;
+        }
+        let attempt = self.external().or_else(|| self.iky(now)).or_else(|| self.ht(now));
         match attempt {
             Some(attempt) => Plan::Known(attempt),
             // Nor does a session get one on which the server does not list what it knew the client by: without its certificate
@@ -351,7 +354,7 @@ impl<'a> Connection<'a> {
         if refused {
             return Ok(false);
         }
-        for (scope, pin) in siblings {
+        for (scope, pin) in siblings.iter().filter(|(_, pin)| policy.takes(pin.binding())) {
             let assertion = ClientAssertion::derive_for(*pin, scope, &login, &self.facts, exporter, policy, now)?;
             let account = Account { scope: scope.clone(), login_name: self.account.login_name.clone() };
             let mut all = self.accounts.known();

@@ -1,18 +1,20 @@
 //! A login in TLS 1.3 early data: sent ahead of the handshake, and sent again where the server did not take it.
 
 use super::connection::{Attempt, Connection, State, Tried, prove};
+use crate::assertion::Service;
 use crate::channel::ChannelFacts;
 use crate::time::Timestamp;
 
 impl Connection<'_> {
     /// What to send as early data, where the connection's facts are those of early data: IKY with a counter, on a session that
-    /// an assertion of the same family authenticated on. `None`: send nothing until the handshake is finished.
+    /// an assertion of the same family authenticated on, in IMAP. `None`: send nothing until the handshake is finished.
     ///
     /// Behind it goes only what [`RideAlong::permits_early`](crate::profile::RideAlong::permits_early) allows. Whoever held the flight
     /// back can have it carried out later, once: so store the assertion first ([`Attempt::store_first`]), and when the handshake
     /// is finished go on with [`handshake_finished`](Self::handshake_finished).
     pub fn plan_early(&mut self, now: Timestamp) -> Option<Attempt> {
-        if self.facts.is_early_data() { self.iky(now) } else { None }
+        let is_for_it = self.facts.is_early_data() && self.account.scope.service == Service::IMAP;
+        if is_for_it { self.iky(now) } else { None }
     }
 
     /// The handshake is finished, and gave these facts: the attempt to settle. `taken` is what TLS says of the early data.

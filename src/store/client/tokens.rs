@@ -48,6 +48,9 @@ impl Connection<'_> {
         now: Timestamp,
     ) -> Result<(), CannotKeep> {
         let (scope, authcid, policy) = (&self.account.scope, &self.account.login_name, &self.accounts.policy);
+        if !policy.takes_token(mechanism.binding()) {
+            return Err(CannotKeep::WeakBinding);
+        }
         let token = ClientToken::issued(text, mechanism, scope, authcid, login.origin(), expires, policy, now)?;
         self.keep_token(token);
         Ok(())
