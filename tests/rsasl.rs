@@ -256,7 +256,76 @@ fn a_failure_behind_a_signed_success_is_none_of_the_servers() {
         let (_, answer) = talk.answer(&message);
         talk.take(Some(&answer)).unwrap();
         assert_eq!(talk.client.finish(Outcome::BadProof), Some(Settled::Failed(NextStep::Abandon)), "{name}");
+        assert_eq!(talk.client.plan(), Way::Abandon, "{name}");
     }
+}
+
+#[test]
+fn a_success_behind_a_refusal_is_a_contradiction_and_gets_no_password() {
+    for name in all_mutual().filter(|name| name.starts_with("IKY")) {
+        // On a connection with the server's certificate, where a refusal alone would mean a full login.
+        let bed = Bed::known(name);
+        let tls = Tls { unique: bed.tls.unique, ..Tls::full() };
+        let offered = [name, "SCRAM-SHA-256-PLUS"];
+        let client = bed.client_on(&tls, None, &offered);
+        let mut session = select(&client, &tls, &offered).unwrap();
+        session.step(None, &mut Vec::new()).unwrap();
+        session.step(Some(b"e=not-recognised"), &mut Vec::new()).unwrap_err();
+        assert_eq!(client.finish(Outcome::Accepted), Some(Settled::Failed(NextStep::Abandon)), "{name}");
+        assert_eq!(client.plan(), Way::Abandon, "{name}");
+        assert!(matches!(select(&client, &tls, &offered), Err(SASLError::NoSharedMechanism)), "{name}");
+    }
+}
+
+#[test]
+fn a_success_before_the_clients_message_is_no_login() {
+    for name in all_names() {
+        let bed = Bed::known(name);
+        let talk = Talk::start(&bed);
+        assert_eq!(talk.client.finish(Outcome::Accepted), Some(Settled::Failed(NextStep::Abandon)), "{name}");
+        assert_eq!(talk.client.message(name), None, "{name}: too late");
+        assert_eq!(talk.client.plan(), Way::Abandon, "{name}");
+        assert_eq!(talk.client.finish(Outcome::Accepted), Some(Settled::Failed(NextStep::Abandon)), "{name}");
+    }
+}
+
+#[test]
+fn a_refusal_before_the_clients_message_is_a_refusal() {
+    for name in all_names() {
+        let talk = Talk::start(&Bed::known(name));
+        assert_eq!(talk.client.finish(Outcome::Stale), Some(Settled::Failed(NextStep::FullHandshake)), "{name}");
+        assert_eq!(talk.client.message(name), None, "{name}: it is over");
+    }
+}
+
+#[test]
+fn a_session_selected_behind_a_settled_attempt_changes_nothing_of_it() {
+    for name in all_mutual() {
+        let bed = Bed::known(name);
+        let mut talk = Talk::start(&bed);
+        let message = talk.message();
+        let (_, answer) = talk.answer(&message);
+        talk.take(Some(&answer)).unwrap();
+        assert_eq!(talk.client.plan(), Way::Known(name));
+        let mut again = select(&talk.client, &bed.tls, &[name, "SCRAM-SHA-256-PLUS"]).unwrap();
+        assert!(again.step(None, &mut Vec::new()).is_err(), "{name}: there is nothing to send");
+        assert_eq!(talk.client.finish(Outcome::Accepted), Some(Settled::LoggedIn), "{name}");
+
+        let mut talk = Talk::start(&Bed::known(name));
+        talk.message();
+        talk.take(None).unwrap_err();
+        assert!(select(&talk.client, &bed.tls, &[name, "SCRAM-SHA-256-PLUS"]).is_err(), "{name}");
+        assert_eq!(talk.client.plan(), Way::Abandon, "{name}");
+        assert_eq!(talk.client.finish(Outcome::Accepted), Some(Settled::Failed(NextStep::Abandon)), "{name}");
+    }
+}
+
+#[test]
+fn what_succeeds_on_a_connection_that_was_to_be_closed_is_no_login() {
+    let bed = Bed::known("IKY-SHA-256-EXPR");
+    let client = bed.client_on(&bed.tls, Some(&bed.first), &["SCRAM-SHA-256-PLUS"]);
+    assert_eq!(client.plan(), Way::FullHandshake);
+    assert_eq!(client.finish(Outcome::Accepted), Some(Settled::Failed(NextStep::FullHandshake)));
 }
 
 #[test]

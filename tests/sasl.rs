@@ -160,6 +160,38 @@ fn a_server_that_does_not_show_that_it_is_the_server_is_abandoned() {
 }
 
 #[test]
+fn a_success_before_the_clients_message_is_no_login() {
+    for name in all_names() {
+        let mut talk = Talk::start(&Bed::known(name));
+        assert_eq!(talk.initiator.success(b""), Err(MechanismError::InvalidState), "{name}");
+        assert_eq!(talk.client.finish(Outcome::Accepted), failed(NextStep::Abandon), "{name}");
+        assert_eq!(ClientMechanism::planned(talk.client).unwrap_err(), Way::Abandon, "{name}");
+    }
+}
+
+#[test]
+fn a_success_behind_a_refusal_is_a_contradiction_and_gets_no_password() {
+    let bed = Bed::known("IKY-SHA-256-EXPR");
+    let tls = Tls::full();
+    let mut talk = Talk::between(&bed, &tls, &tls);
+    talk.initiator.initial();
+    talk.initiator.response(b"e=not-recognised").unwrap_err();
+    assert_eq!(talk.client.finish(Outcome::Accepted), failed(NextStep::Abandon));
+    assert_eq!(ClientMechanism::planned(talk.client).unwrap_err(), Way::Abandon);
+}
+
+#[test]
+fn a_plan_behind_a_settled_attempt_changes_nothing_of_it() {
+    for name in all_mutual() {
+        let mut talk = Talk::start(&Bed::known(name));
+        talk.initiator.initial();
+        talk.initiator.success(b"").unwrap_err();
+        assert_eq!(ClientMechanism::planned(talk.client.clone()).unwrap_err(), Way::Abandon, "{name}");
+        assert_eq!(talk.client.finish(Outcome::Accepted), failed(NextStep::Abandon), "{name}");
+    }
+}
+
+#[test]
 fn a_proof_for_another_connection_is_refused() {
     for name in all_mutual().filter(|name| name.ends_with("EXPR") || name.ends_with("UNIQ")) {
         let bed = Bed::known(name);

@@ -24,6 +24,7 @@ struct Inner {
 
 struct State {
     connection: Connection<'static>,
+    way: Way,
     attempt: Option<Attempt>,
     sent: bool,
     settled: Option<Settled>,
@@ -47,18 +48,19 @@ impl Client {
     /// A connection that was told what the server [offers](Connection::offered), of
     /// [`Accounts::connect_shared`](crate::store::client::Accounts::connect_shared).
     pub fn new(connection: Connection<'static>, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        let state = Mutex::new(State { connection, attempt: None, sent: false, settled: None });
+        let state = Mutex::new(State { connection, way: Way::FullLogin, attempt: None, sent: false, settled: None });
         Self(Arc::new(Inner { state, clock: Box::new(clock) }))
     }
 
-    /// Which way to log in here and now; the same until the attempt is over.
+    /// Which way to log in here and now; the same until the attempt is [finished](Self::finish), unless it already failed so that the
+    /// connection is to be closed.
     pub fn plan(&self) -> Way {
         let mut state = lock(&self.0.state);
-        if let Some(attempt) = &state.attempt {
-            return Way::Known(attempt.mechanism());
+        if let Some(way) = state.under_way() {
+            return way;
         }
-        (state.sent, state.settled) = (false, None);
-        match state.connection.plan(self.now()) {
+        state.sent = false;
+        state.way = match state.connection.plan(self.now()) {
             Plan::FullLogin => Way::FullLogin,
             Plan::FullHandshake => Way::FullHandshake,
             Plan::Abandon => Way::Abandon,
@@ -67,7 +69,8 @@ impl Client {
                 state.attempt = Some(attempt);
                 Way::Known(name)
             }
-        }
+        };
+        state.way
     }
 
     /// What else the protocol has to know of the planned attempt, such as its [count](Attempt::count) and whether to
@@ -95,27 +98,36 @@ impl Client {
             (Some(attempt), Some(message)) => attempt.says(message),
             _ => Outcome::Accepted,
         };
-        match state.settle(outcome, message, self.now()) {
-            Some(Settled::LoggedIn) => Ok(()),
-            Some(Settled::Failed(next)) => Err(next),
-            // Nobody asked for it.
-            None => Err(NextStep::Abandon),
+        // Nobody asked for it.
+        let Some(attempt) = state.take_sent() else { return Err(NextStep::Abandon) };
+        let settled = state.connection.settle(attempt, outcome, message, self.now());
+        state.settled = Some(settled);
+        match settled {
+            Settled::LoggedIn => Ok(()),
+            Settled::Failed(next) => Err(next),
         }
     }
 
-    /// Takes what the protocol said in the end, and says what came of the attempt, once. `None` where there was none: it was a full
-    /// login.
+    /// Takes what the protocol said in the end, and says what came of the attempt, once. `None` where there was none: the plan was a
+    /// full login.
     ///
-    /// A login that the protocol says succeeded failed all the same, if the server did not show that it is the server.
+    /// A login that the protocol says succeeded failed all the same, if the server did not show that it is the server: also where
+    /// the attempt's message was never sent. Where the protocol contradicts the server's message, the connection is abandoned.
     pub fn finish(&self, outcome: Outcome) -> Option<Settled> {
         let mut state = lock(&self.0.state);
-        let settled = match state.settled.take() {
-            Some(Settled::LoggedIn) if outcome != Outcome::Accepted => Some(Settled::Failed(NextStep::Abandon)),
-            Some(settled) => Some(settled),
-            None => state.settle(outcome, None, self.now()),
+        let settled = match (state.settled.take(), state.take_sent(), state.attempt.take()) {
+            (Some(settled), ..) => settled,
+            (None, Some(sent), _) => state.connection.settle(sent, outcome, None, self.now()),
+            (None, None, Some(unsent)) => Settled::Failed(unsent.fallback()),
+            (None, None, None) => return state.way.closes().map(Settled::Failed),
         };
-        state.settled = None;
-        settled
+        let contradiction = (settled == Settled::LoggedIn) != (outcome == Outcome::Accepted);
+        if contradiction {
+            state.connection.abandon();
+        }
+        let settled = if contradiction { Settled::Failed(NextStep::Abandon) } else { settled };
+        state.way = Way::after(settled).unwrap_or(Way::FullLogin);
+        Some(settled)
     }
 
     /// After a full login: derives the assertion that the next connection will use; see [`Connection::logged_in`].
@@ -142,12 +154,36 @@ impl Client {
 }
 
 impl State {
-    /// Settles the attempt, if its message was sent.
-    fn settle(&mut self, outcome: Outcome, message: Option<&[u8]>, now: Timestamp) -> Option<Settled> {
-        let attempt = self.attempt.take_if(|_| self.sent)?;
-        let settled = self.connection.settle(attempt, outcome, message, now);
-        self.settled = Some(settled);
-        Some(settled)
+    /// The way of an attempt that is not finished.
+    fn under_way(&self) -> Option<Way> {
+        match (&self.attempt, self.settled) {
+            (_, Some(settled)) => Some(Way::after(settled).unwrap_or(self.way)),
+            (attempt, None) => attempt.as_ref().map(|_| self.way),
+        }
+    }
+
+    fn take_sent(&mut self) -> Option<Attempt> {
+        self.attempt.take_if(|_| self.sent)
+    }
+}
+
+impl Way {
+    /// Where the connection is to be closed after this.
+    fn after(settled: Settled) -> Option<Self> {
+        match settled {
+            Settled::Failed(NextStep::FullHandshake) => Some(Self::FullHandshake),
+            Settled::Failed(NextStep::Abandon) => Some(Self::Abandon),
+            Settled::Failed(_) | Settled::LoggedIn => None,
+        }
+    }
+
+    /// Where the connection is to be closed: no login succeeds there.
+    fn closes(self) -> Option<NextStep> {
+        match self {
+            Self::FullHandshake => Some(NextStep::FullHandshake),
+            Self::Abandon => Some(NextStep::Abandon),
+            Self::Known(_) | Self::FullLogin => None,
+        }
     }
 }
 

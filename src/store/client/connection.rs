@@ -295,6 +295,12 @@ impl<'a> Connection<'a> {
         self.tried.retain(|tried| *tried != made);
     }
 
+    /// Whoever answers here contradicts itself: nothing more is planned.
+    #[cfg(any(feature = "rsasl", feature = "sasl"))]
+    pub(crate) fn abandon(&mut self) {
+        self.abandoned = true;
+    }
+
     fn settle_iky(
         &mut self,
         client: iky::Client,
