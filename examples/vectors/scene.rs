@@ -487,9 +487,15 @@ impl Scene {
         let what = first.get(1).and_then(Value::as_str).unwrap_or_default();
         match (first[0].as_str().expect("a rule"), what) {
             ("no-counter", _) => ("malformed", None),
-            ("gs2-header" | "mechanism-not-configured" | "bound-through-manager" | "channel" | "early-data" | "handshaking", _) => {
-                ("binding-mismatch", None)
-            }
+            (
+                "gs2-header"
+                | "mechanism-not-configured"
+                | "bound-through-manager"
+                | "channel"
+                | "early-data"
+                | "handshaking",
+                _,
+            ) => ("binding-mismatch", None),
             ("unknown" | "lineage-unknown", _) | ("store", "gone") => ("stale", None),
             ("store", _) => ("unavailable", None),
             ("revoked", _) => ("revoked", Some("revoked")),
