@@ -107,6 +107,10 @@ mod over_websocket {
             assert!(malformed(error.clone()), "{}: {error:?}", String::from_utf8_lossy(message));
             assert_eq!(reader.receive(CLOSE), error, "a stream that failed has failed");
         }
+        let declared = |len: usize| format!("<a xmlns='jabber:client' xmlns:l='urn:{}'/>", "x".repeat(len - 4));
+        assert!(opened().receive(declared(256).as_bytes()).is_ok());
+        assert!(malformed(opened().receive(declared(257).as_bytes())));
+        assert!(malformed(ClientElement::parse(declared(257).as_bytes())));
         let long = format!("<message xmlns='jabber:client'><body>{}</body></message>", "a".repeat(16 * 1024));
         assert_eq!(opened().receive(long.as_bytes()), Err(ProfileError::TooLong { limit: 16 * 1024 }));
     }
@@ -253,8 +257,52 @@ mod over_bosh {
         assert!(Request::parse(&body("rid='1' sid='s'", &deep[3..deep.len() - 4])).is_ok());
         let long = body("rid='1' sid='s'", &format!("<message><body>{}</body></message>", "a".repeat(64 * 1024)));
         assert_eq!(Request::parse(&long), Err(ProfileError::TooLong { limit: 64 * 1024 }));
+        let declared = |len: usize| format!("<l:a xmlns:l='urn:{}'/>", "x".repeat(len - 4));
+        assert!(Request::parse(&body("rid='1' sid='s'", &declared(256))).is_ok());
+        assert!(malformed(Request::parse(&body("rid='1' sid='s'", &declared(257)))));
+        assert!(malformed(Request::parse(&body(
+            "rid='1' sid='s'",
+            &declared(257).replace("l:", "").replace(":l", "")
+        ))));
         let many: String = (0..33).map(|n| format!("a{n}='' ")).collect();
         assert!(malformed(Response::parse(&body(&many, ""))));
+    }
+
+    /// Where a prefix stood once for a namespace, each element declares it when it is written.
+    #[test]
+    fn a_body_does_not_grow_beyond_its_limit() {
+        let limit = 64 * 1024;
+        let declared = format!("rid='1' sid='s' xmlns:l='urn:{}'", "x".repeat(200));
+        // In one element, and summed over all that there may be.
+        let one = |count| body(&declared, &format!("<a>{}</a>", "<l:b/>".repeat(count)));
+        let several = |count| body(&declared, &format!("<a>{}</a>", "<l:b/>".repeat(count)).repeat(64));
+        for (few, many) in [(one(200), one(400)), (several(3), several(5))] {
+            assert!(many.len() < limit);
+            let read = Request::parse(&few).unwrap();
+            let Act::Send { elements, .. } = &read.act else { panic!() };
+            let written: usize = elements.iter().map(Bytes::len).sum();
+            assert!(few.len() < written && written <= limit, "{written}");
+            for error in [Request::parse(&many).err(), Response::parse(&many).err()] {
+                assert_eq!(error, Some(ProfileError::TooLong { limit }));
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_with_elements_that_grow_is_not_written() {
+        let long = "x".repeat(200);
+        let grows = |count| format!("<a xmlns:l='urn:{long}'>{}</a>", "<l:b/>".repeat(count));
+        let send = |element: &str, times| {
+            let elements = vec![Bytes::copy_from_slice(element.as_bytes()); times];
+            request(Act::Send { sid: SID.to_owned(), elements }).to_octets()
+        };
+        let written = send(&grows(250), 1).unwrap();
+        assert!(written.len() > 40 * 1024 && written.len() <= 64 * 1024, "{}", written.len());
+        assert!(matches!(send(&grows(250), 2), Err(ProfileError::OutOfTurn(_))));
+        // 16 KiB each that would be half a megabyte.
+        assert!(matches!(send(&grows(2600), 64), Err(ProfileError::OutOfTurn(_))));
+        assert_eq!(websocket::message(grows(2600).as_bytes()), Err(ProfileError::TooLong { limit: 16 * 1024 }));
+        assert!(websocket::message(grows(50).as_bytes()).is_ok());
     }
 
     #[test]

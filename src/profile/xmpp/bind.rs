@@ -109,7 +109,9 @@ impl Bound {
 
     pub(super) fn read(bound: &Element) -> Result<Self, ProfileError> {
         let bound = element::plain(bound)?;
-        Self::from_element(&bound, element::write(&bound)?.into())
+        let mut octets = Vec::new();
+        element::write_behind(&mut octets, &bound, element::LIMIT)?;
+        Self::from_element(&bound, octets.into())
     }
 
     fn from_element(bound: &Element, octets: Bytes) -> Result<Self, ProfileError> {

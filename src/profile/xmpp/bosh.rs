@@ -27,7 +27,7 @@ use super::{Authenticate, ClientExchange, StreamHeader, Version};
 use crate::profile::flight::Length;
 use crate::profile::{Flight, ProfileError};
 
-/// Longest body, in octets.
+/// Longest body, in octets; and the most that its elements together have as they stand in a stream.
 const LIMIT: usize = 64 * 1024;
 /// Most elements in a body.
 const MAX_ELEMENTS: usize = 64;
@@ -152,8 +152,9 @@ impl Request {
     /// Parses a body.
     ///
     /// # Errors
-    /// [`ProfileError`] for what is no `<body/>` of a client, for one of more than 64 KiB, and for elements in a request for
-    /// a session or a restart: there is no stream yet that they could be in.
+    /// [`ProfileError`] for what is no `<body/>` of a client, for one of more than 64 KiB, or whose elements have more as they
+    /// stand in a stream, and for elements in a request for a session or a restart: there is no stream yet that they could be
+    /// in.
     pub fn parse(octets: &[u8]) -> Result<Self, ProfileError> {
         let body = parse(octets)?;
         let rid = element::number(&body, "rid")?.filter(|rid| (1..=MAX_RID).contains(rid));
@@ -203,7 +204,8 @@ impl Response {
     /// Parses a body.
     ///
     /// # Errors
-    /// [`ProfileError`] for what is no `<body/>`, or one of more than 64 KiB.
+    /// [`ProfileError`] for what is no `<body/>`, for one of more than 64 KiB, or whose elements have more as they stand in a
+    /// stream.
     pub fn parse(octets: &[u8]) -> Result<Self, ProfileError> {
         let body = parse(octets)?;
         let attr = |name: &str| body.attr(name).map(str::to_owned);
@@ -246,15 +248,16 @@ impl Tag {
             }
             self.attribute(name, value)?;
         }
+        const TOO_LONG: ProfileError = ProfileError::OutOfTurn("a body has at most 64 KiB");
         self.0.push(b'>');
         for element in elements {
-            self.0.extend(element::alone(element)?);
+            match element::alone_behind(&mut self.0, element, LIMIT) {
+                Err(ProfileError::TooLong { limit: LIMIT }) => return Err(TOO_LONG),
+                written => written?,
+            }
         }
         self.0.extend_from_slice(b"</body>");
-        if self.0.len() > LIMIT {
-            return Err(ProfileError::OutOfTurn("a body has at most 64 KiB"));
-        }
-        Ok(self.0)
+        if self.0.len() > LIMIT { Err(TOO_LONG) } else { Ok(self.0) }
     }
 }
 
@@ -267,20 +270,23 @@ fn parse(octets: &[u8]) -> Result<Element, ProfileError> {
 fn elements(body: &Element) -> Result<Vec<Bytes>, ProfileError> {
     // XEP-0206 section 2: many clients leave the namespace of their stanzas out.
     let rename = |namespace: String| if namespace == HTTPBIND { CLIENT.to_owned() } else { namespace };
-    let mut found = Vec::new();
+    let (mut found, mut written) = (Vec::new(), Vec::new());
     for node in body.nodes() {
         match node {
             Node::Element(_) if found.len() == MAX_ELEMENTS => {
                 return Err(ProfileError::Malformed("more than 64 elements in one body"));
             }
             Node::Element(child) => {
-                found.push(Bytes::from(element::write(&element::plain_in(child, &rename)?)?));
+                let start = written.len();
+                element::write_behind(&mut written, &element::plain_in(child, &rename)?, LIMIT)?;
+                found.push(start..written.len());
             }
             Node::Text(text) if text.trim_ascii().is_empty() => {}
             Node::Text(_) => return Err(ProfileError::Malformed("text between the elements of a body")),
         }
     }
-    Ok(found)
+    let written = Bytes::from(written);
+    Ok(found.into_iter().map(|range| written.slice(range)).collect())
 }
 
 /// The attributes that are none of `ours`.

@@ -1,6 +1,7 @@
 //! XML elements, bounded before anything recurses into them.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use minidom::element::escape;
 use minidom::rxml::error::EndOrError;
@@ -14,6 +15,8 @@ use crate::profile::{MechanismName, Offer, ProfileError, wire};
 pub(super) const LIMIT: usize = 16 * 1024;
 /// Deepest nesting.
 pub(super) const DEPTH: usize = 16;
+/// Longest namespace, in octets. Where it stands once, every element in it has a copy of it.
+const MAX_NAMESPACE: usize = 256;
 
 pub(super) const SASL1: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 pub(super) const SASL2: &str = "urn:xmpp:sasl:2";
@@ -47,7 +50,14 @@ pub(super) fn parse_alone(octets: &[u8], limit: usize, deepest: usize) -> Result
 
 /// An element as it stands in a stream, in a form in which it can stand alone.
 pub(super) fn alone(octets: &[u8]) -> Result<Vec<u8>, ProfileError> {
-    write(&plain(&parse(octets)?)?)
+    let mut out = Vec::new();
+    alone_behind(&mut out, octets, LIMIT)?;
+    Ok(out)
+}
+
+/// The same behind what is there already, which has at most so many octets with it.
+pub(super) fn alone_behind(out: &mut Vec<u8>, octets: &[u8], limit: usize) -> Result<(), ProfileError> {
+    write_behind(out, &plain(&parse(octets)?)?, limit)
 }
 
 fn parse_with(mut builder: TreeBuilder, octets: &[u8], limit: usize, deepest: usize) -> Result<Element, ProfileError> {
@@ -65,6 +75,12 @@ fn parse_with(mut builder: TreeBuilder, octets: &[u8], limit: usize, deepest: us
             RawEvent::ElementHeadOpen(..) => attributes.clear(),
             // The raw parser leaves this to its user, and two readings of one element are none (XML 1.0 section 3.1).
             RawEvent::Attribute(_, name, _) if attributes.contains(name) => return Err(MALFORMED),
+            RawEvent::Attribute(_, (prefix, name), namespace)
+                if prefix.as_ref().map_or(name.as_str(), NcName::as_str) == "xmlns"
+                    && namespace.len() > MAX_NAMESPACE =>
+            {
+                return Err(ProfileError::Malformed("a namespace of more than 256 octets"));
+            }
             RawEvent::Attribute(_, name, _) => attributes.push(name.clone()),
             _ => {}
         }
@@ -108,8 +124,40 @@ impl Depth {
 
 pub(super) fn write(element: &Element) -> Result<Vec<u8>, ProfileError> {
     let mut octets = Vec::new();
-    element.write_to(&mut octets).map_err(|_| ProfileError::IllegalText)?;
+    write_behind(&mut octets, element, usize::MAX)?;
     Ok(octets)
+}
+
+/// Writes what somebody else made behind what is there already, which has at most so many octets with it: for a prefix the
+/// writer repeats the namespace.
+pub(super) fn write_behind(out: &mut Vec<u8>, element: &Element, limit: usize) -> Result<(), ProfileError> {
+    let mut bounded = Bounded { octets: out, limit, is_full: false };
+    match element.write_to(&mut bounded) {
+        _ if bounded.is_full => Err(ProfileError::TooLong { limit }),
+        written => written.map_err(|_| ProfileError::IllegalText),
+    }
+}
+
+/// Octets up to a limit, and an error from there on.
+struct Bounded<'a> {
+    octets: &'a mut Vec<u8>,
+    limit: usize,
+    is_full: bool,
+}
+
+impl io::Write for Bounded<'_> {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.is_full |= octets.len() > self.limit.saturating_sub(self.octets.len());
+        if self.is_full {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.octets.extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Somebody else's element without the prefixes that its author chose: the writer stops the program over some that are legal

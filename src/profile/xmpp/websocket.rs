@@ -48,7 +48,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`ProfileError`] for what is not one complete element that stands alone (RFC 7395 section 3), in 16 KiB and 16
-    /// levels at most; for one before `<open/>`, and for a second `<open/>`; the same again on every later call.
+    /// levels at most, and with namespaces of at most 256 octets; for one before `<open/>`, and for a second `<open/>`; the same again on every later call.
     pub fn receive(&mut self, message: &[u8]) -> Result<Frame, ProfileError> {
         match self.0 {
             State::Failed(error) => Err(error),
@@ -114,7 +114,8 @@ pub fn close() -> Bytes {
 /// The message for an element as it stands in a stream over TCP: in it the element declares its namespaces itself.
 ///
 /// # Errors
-/// [`ProfileError`] for octets that are not one complete element.
+/// [`ProfileError`] for octets that are not one complete element, and for one of more than 16 KiB, as it stands there or in the
+/// message.
 pub fn message(element: &[u8]) -> Result<Bytes, ProfileError> {
     element::alone(element).map(Bytes::from)
 }
