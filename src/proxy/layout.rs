@@ -177,7 +177,8 @@ fn unhex(text: &[u8]) -> Option<Secret> {
 ///
 /// Version and server name go where PROXY protocol v2 has them: into PP2_TYPE_SSL and PP2_TYPE_AUTHORITY. With the
 /// values alone a server can check proofs, but derive no assertion, as that takes exporter values that only it can
-/// name. The octets are secret.
+/// name. Of facts with the binding alone ([`tls_exporter_alone`](ChannelFacts::tls_exporter_alone)) no value is forwarded,
+/// as there is no encoding for it. The octets are secret.
 pub fn tlv(facts: &ChannelFacts, secret: Option<&ExporterSecret>) -> Vec<u8> {
     let private = facts.handshake_is_private();
     let flags = [
@@ -198,10 +199,12 @@ pub fn tlv(facts: &ChannelFacts, secret: Option<&ExporterSecret>) -> Vec<u8> {
     };
     let secret = secret.filter(|_| facts.version() == TlsVersion::Tls13);
     item(EXPORTER_SECRET, secret.map(ExporterSecret::expose));
-    if secret.is_none() {
-        item(TLS_EXPORTER, facts.tls_exporter());
-        item(LINEAGE, facts.lineage().map(|lineage| lineage.expose()));
-        item(RENEWAL, facts.renewal().map(AsRef::as_ref));
+    if let (None, Some(tls_exporter), Some(lineage), Some(renewal)) =
+        (secret, facts.tls_exporter(), facts.lineage(), facts.renewal())
+    {
+        item(TLS_EXPORTER, Some(tls_exporter));
+        item(LINEAGE, Some(lineage.expose()));
+        item(RENEWAL, Some(renewal.as_ref()));
     }
     item(OWN_HANDLE, facts.own_handle().map(|handle| &handle.as_octets()[..]));
     item(PREDECESSOR, facts.resumed_handle().map(|handle| &handle.as_octets()[..]));

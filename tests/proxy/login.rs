@@ -125,6 +125,18 @@ fn values_prove_but_do_not_derive() {
 }
 
 #[test]
+fn a_binding_without_the_other_values_is_not_forwarded() {
+    let name = ServerName::parse(NAME).unwrap();
+    let facts = ChannelFacts::tls13().server_name(name).tls_exporter_alone(&[7; 32]).unwrap();
+    let read_there = read(&with_value(&tlv(&facts, None))).unwrap();
+    assert_eq!(read_there.channel().tls_exporter(), None);
+    // The secret has all of them.
+    let tls = Tls13::full();
+    let read_there = read(&with_value(&tlv(&facts, Some(&tls.exporter())))).unwrap();
+    assert_eq!(read_there.channel().tls_exporter(), tls.client().tls_exporter());
+}
+
+#[test]
 fn what_is_not_forwarded_stays_unknown() {
     let plain = |peers: &TrustedPeers| read_by(peers, &header([ssl("TLSv1.3", None)])).unwrap().channel();
     let facts = plain(&peers());
