@@ -3,6 +3,7 @@
 use core::fmt;
 use core::num::NonZeroUsize;
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use ::rustls::client::{Resumption, Tls12Resumption};
@@ -85,6 +86,7 @@ impl Sessions {
             account: account.clone(),
             sends_name: config.enable_sni,
             require_ems: config.require_ems,
+            sent_early: AtomicBool::new(false),
         };
         (Arc::new(config), watch)
     }
@@ -103,6 +105,8 @@ pub struct ClientWatch {
     account: Account,
     sends_name: bool,
     require_ems: bool,
+    /// A flight went out as early data.
+    pub(super) sent_early: AtomicBool,
 }
 
 impl ClientWatch {

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use std::io::{self, Read, Write};
+use std::sync::atomic::Ordering::Relaxed;
 
 use ::rustls::{ClientConnection, ServerConnection};
 
@@ -25,9 +26,9 @@ impl ClientWatch {
     /// let mut connection = accounts.connect(account, facts).resumes(Some(before));
     /// let Some(early) = connection.plan_early(now) else { return Ok(()) };
     /// // … store the account's assertions, as its counter went on, and then
-    /// watch.send_early(&mut tls, &flight(early.message()));
+    /// let sent = watch.send_early(&mut tls, &flight(early.message())); // false where it doesn't fit: it is sent below
     /// // … and once the handshake is finished:
-    /// let (facts, taken) = (watch.facts(&tls)?, tls.is_early_data_accepted());
+    /// let (facts, taken) = (watch.facts(&tls)?, sent && watch.early_taken(&tls));
     /// let attempt = connection.handshake_finished(facts, early, taken);
     /// // … unless it was taken, send the flight of this attempt; settle it when the server has answered.
     /// # drop(attempt);
@@ -45,11 +46,23 @@ impl ClientWatch {
 
     /// Sends a flight as early data, the whole of it or nothing; whether it was sent.
     ///
-    /// A flight cut in two could be taken by half. When the handshake is finished `is_early_data_accepted` says whether the
-    /// server took it; if not, it has to be sent once more.
+    /// A flight cut in two could be taken by half. What was not sent, and when the handshake is finished what was not
+    /// [taken](Self::early_taken), has to be sent once more.
+    #[must_use = "a flight that was not sent has to be sent when the handshake is finished"]
     pub fn send_early(&self, connection: &mut ClientConnection, flight: &[u8]) -> bool {
         let Some(mut early) = connection.early_data() else { return false };
-        early.bytes_left() >= flight.len() && early.write_all(flight).is_ok()
+        let sent = early.bytes_left() >= flight.len() && early.write_all(flight).is_ok();
+        self.sent_early.fetch_or(sent, Relaxed);
+        sent
+    }
+
+    /// Whether the server took what [`send_early`](Self::send_early) sent, once the handshake is finished; false where that sent
+    /// nothing.
+    ///
+    /// rustls' `is_early_data_accepted` is no answer: where the session's ticket allows early data and the server does too, it
+    /// is true also if there was none, and who then waits for the answer to a login that was never sent waits for ever.
+    pub fn early_taken(&self, connection: &ClientConnection) -> bool {
+        self.sent_early.load(Relaxed) && connection.is_early_data_accepted()
     }
 }
 

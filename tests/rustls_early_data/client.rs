@@ -41,14 +41,20 @@ impl<'a> Client<'a> {
 
     /// Plans a login in early data and sends it with this command behind; what goes on the wire.
     pub(crate) fn send_early(&mut self, command: &str) -> Vec<u8> {
+        let flight = self.plan_early();
+        assert!(flight.rides_along.permits_early(NextCommand::Asks));
+        assert!(!flight.rides_along.permits_early(NextCommand::Changes));
+        self.send_octets_early(&[&flight.bytes, command.as_bytes()].concat())
+    }
+
+    /// Plans a login in early data, which is not sent yet.
+    pub(crate) fn plan_early(&mut self) -> Flight {
         let (facts, before) = self.watch.early(&mut self.tls).expect("there is a session that allows it");
         let mut connection = self.accounts.connect(&account("alice"), facts).resumes(Some(before));
         let attempt = connection.plan_early(NOW).expect("it is fit for early data");
         let (flight, _) = imap_login(attempt.mechanism(), attempt.message());
-        assert!(flight.rides_along.permits_early(NextCommand::Asks));
-        assert!(!flight.rides_along.permits_early(NextCommand::Changes));
         (self.connection, self.early) = (Some(connection), Some(attempt));
-        self.send_octets_early(&[&flight.bytes, command.as_bytes()].concat())
+        flight
     }
 
     pub(crate) fn send_octets_early(&mut self, octets: &[u8]) -> Vec<u8> {
@@ -97,7 +103,7 @@ impl<'a> Client<'a> {
 
     fn handshake_finished(&mut self) {
         let Some(early) = self.early.take() else { return };
-        let (taken, facts) = (self.tls.is_early_data_accepted(), self.watch.facts(&self.tls).unwrap());
+        let (taken, facts) = (self.watch.early_taken(&self.tls), self.watch.facts(&self.tls).unwrap());
         let attempt = self.connection.as_mut().unwrap().handshake_finished(facts, early, taken).unwrap();
         let (_, exchange) = imap_login(attempt.mechanism(), attempt.message());
         self.login = Some((attempt, exchange));

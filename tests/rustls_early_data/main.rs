@@ -169,7 +169,7 @@ fn early_data_that_was_not_taken_is_sent_again_and_what_was_kept_of_it_is_void()
     let answer = served.receive(&first_flight);
     assert!(served.outcomes.is_empty() && served.ran.is_empty());
     assert_eq!(client.receive(&answer), None);
-    assert!(!client.tls.is_handshaking() && !client.tls.is_early_data_accepted());
+    assert!(!client.tls.is_handshaking() && !client.watch.early_taken(&client.tls));
     client.send_again("a2 SELECT INBOX\r\n");
     assert_eq!(client.exchange(&mut served), Some(Settled::LoggedIn));
     assert_eq!((served.outcomes.as_slice(), served.ran.len()), (&[Outcome::Accepted][..], 1));

@@ -121,6 +121,51 @@ fn a_flight_that_does_not_fit_is_not_sent_by_half() {
     assert!(client.watch.send_early(&mut client.tls, &[b'x'; 4096]));
 }
 
+/// rustls says that early data was taken also where there was none. Who believes that waits for an answer for ever.
+#[test]
+fn a_flight_that_was_not_sent_was_not_taken() {
+    let world = World::logged_in(&[Pin::SHA_256_NONE]);
+    for (len, sent) in [(4097, false), (4096, true)] {
+        let (mut client, mut served) = (world.client(), world.serve(&world.node));
+        assert!(client.watch.early(&mut client.tls).is_some());
+        assert_eq!(client.watch.send_early(&mut client.tls, &vec![b'x'; len]), sent);
+        assert!(!client.watch.early_taken(&client.tls), "nobody has answered");
+        // TLS alone, as this is no login.
+        for _ in 0..2 {
+            let mut wire = Vec::new();
+            while client.tls.wants_write() {
+                client.tls.write_tls(&mut wire).unwrap();
+            }
+            let mut wire = &wire[..];
+            while !wire.is_empty() {
+                served.tls.read_tls(&mut wire).unwrap();
+                served.tls.process_new_packets().unwrap();
+            }
+            let mut wire = Vec::new();
+            while served.tls.wants_write() {
+                served.tls.write_tls(&mut wire).unwrap();
+            }
+            let _ = client.receive(&wire);
+        }
+        assert!(!client.tls.is_handshaking() && client.tls.is_early_data_accepted());
+        assert_eq!(client.watch.early_taken(&client.tls), sent);
+        client.authenticated();
+    }
+}
+
+/// A login whose flight is too long for early data is sent when the handshake is finished, and is as good there.
+#[test]
+fn a_login_that_was_not_sent_early_is_sent_after_the_handshake() {
+    let world = World::logged_in(&[Pin::SHA_256_NONE]);
+    let (mut client, mut served) = (world.client(), world.serve(&world.node));
+    client.plan_early();
+    assert!(!client.watch.send_early(&mut client.tls, &[b'x'; 4097]));
+    assert_eq!(client.exchange(&mut served), None);
+    assert!(served.outcomes.is_empty() && !client.watch.early_taken(&client.tls));
+    client.send_again("a2 SELECT INBOX\r\n");
+    assert_eq!(client.exchange(&mut served), Some(Settled::LoggedIn));
+}
+
 #[test]
 fn nothing_is_sent_early_where_nothing_allows_it() {
     // No session; a client that did not choose it; a server that did not.
