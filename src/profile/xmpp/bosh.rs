@@ -239,6 +239,7 @@ impl Tag {
 
     fn finish(mut self, attributes: &Attributes, elements: &[Bytes]) -> Result<Vec<u8>, ProfileError> {
         const OURS: [&str; 10] = ["rid", "sid", "to", "from", "id", "type", "condition", "xmlns", "version", "restart"];
+        const TOO_LONG: ProfileError = ProfileError::OutOfTurn("a body has at most 64 KiB");
         if attributes.len() > MAX_ATTRIBUTES || elements.len() > MAX_ELEMENTS {
             return Err(ProfileError::OutOfTurn("a body has at most 32 attributes of the stack's, and 64 elements"));
         }
@@ -248,7 +249,6 @@ impl Tag {
             }
             self.attribute(name, value)?;
         }
-        const TOO_LONG: ProfileError = ProfileError::OutOfTurn("a body has at most 64 KiB");
         self.0.push(b'>');
         for element in elements {
             match element::alone_behind(&mut self.0, element, LIMIT) {
