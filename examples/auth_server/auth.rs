@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use fast_reauth::dovecot_auth::{AuthEvent, AuthServer, FullLogin, Greeting, Ruling};
@@ -16,7 +17,14 @@ pub(crate) async fn listen(provider: Arc<Provider>, imap: u16) -> Result<(), Fau
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     println!("auth {}\nport {imap}", listener.local_addr()?.port());
     for connection in 1.. {
-        let (tcp, _) = listener.accept().await?;
+        // Out of file descriptors, or a client that is gone again, is no reason to serve nobody any more.
+        let tcp = loop {
+            match listener.accept().await {
+                Ok((tcp, _)) => break tcp,
+                Err(error) => println!("error {error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
         let provider = provider.clone();
         tokio::spawn(async move {
             if let Err(fault) = serve(tcp, &provider, connection).await {

@@ -5,13 +5,16 @@ use fast_reauth::assertion::{
 };
 use fast_reauth::channel::{ChannelFacts, Exporter, ExporterUnavailable, ServerName};
 use fast_reauth::dovecot_auth::{Attempt, Mechanism};
-use fast_reauth::mechanism::{Connection, Login, Server, Sibling, Verdict, ht};
+use fast_reauth::mechanism::{Connection, Login, Outcome, Server, Sibling, Verdict, ht};
 use fast_reauth::store::{Commit, MemoryStore, Revoke, Store as _};
 
 use crate::{Fault, IDENTITY, IMAP, SMTP, USER, now, random};
 
 /// Which installation of a client each login name stands for, where a protocol does not say: an operator's table.
 const CLIENT_IDS: [(&str, &str); 1] = [(USER, "the submission client of alice")];
+
+/// What Postfix calls its service, submission included (`smtpd_sasl_service`).
+const POSTFIX: &str = "smtp";
 
 const TOKEN: HtMechanism = HtMechanism::HT_SHA_256_NONE;
 
@@ -56,6 +59,11 @@ impl Provider {
 
     /// An attempt by a client of Postfix.
     pub(crate) fn judge(&self, attempt: &Attempt) -> Result<Verdict, Fault> {
+        // Whoever reaches the listener can name another service, which its assertions and tokens are not for.
+        if *attempt.peer.service != *POSTFIX {
+            let (outcome, pairs) = (Outcome::BadProof, ht::Pairs::none());
+            return Ok(Verdict { outcome, message: None, recognised: None, token: None, pairs });
+        }
         let connection = Connection::new(&self.submission, self.facts());
         let (name, message) = (attempt.mechanism.as_str(), &attempt.message[..]);
         let received = match HtMechanism::from_name(name) {

@@ -47,8 +47,17 @@ pub(crate) fn run(args: &Args) -> Result<(), Fault> {
         std::process::exit(0);
     });
     loop {
-        if let Err(fault) = peer.serve(listener.accept()?.0, xmpp) {
-            println!("closed {fault}");
+        match listener.accept() {
+            Ok((tcp, _)) => {
+                if let Err(fault) = peer.serve(tcp, xmpp) {
+                    println!("closed {fault}");
+                }
+            }
+            // Out of file descriptors, or a client that is gone again, is no reason to serve nobody any more.
+            Err(error) => {
+                println!("closed {error}");
+                std::thread::sleep(Duration::from_millis(100));
+            }
         }
     }
 }
