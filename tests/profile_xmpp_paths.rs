@@ -292,15 +292,16 @@ mod over_bosh {
     fn a_body_with_elements_that_grow_is_not_written() {
         let long = "x".repeat(200);
         let grows = |count| format!("<a xmlns:l='urn:{long}'>{}</a>", "<l:b/>".repeat(count));
-        let send = |element: &str, times| {
-            let elements = vec![Bytes::copy_from_slice(element.as_bytes()); times];
+        let send = |elements: &[&str]| {
+            let elements = elements.iter().map(|element| Bytes::copy_from_slice(element.as_bytes())).collect();
             request(Act::Send { sid: SID.to_owned(), elements }).to_octets()
         };
-        let written = send(&grows(250), 1).unwrap();
+        let written = send(&[&grows(250)]).unwrap();
         assert!(written.len() > 40 * 1024 && written.len() <= 64 * 1024, "{}", written.len());
-        assert!(matches!(send(&grows(250), 2), Err(ProfileError::OutOfTurn(_))));
-        // 16 KiB each that would be half a megabyte.
-        assert!(matches!(send(&grows(2600), 64), Err(ProfileError::OutOfTurn(_))));
+        assert!(matches!(send(&[&grows(250), &grows(250)]), Err(ProfileError::OutOfTurn(_))));
+        // 16 KiB that would be half a megabyte: it ends at the limit, ahead of what is no element.
+        assert!(matches!(send(&[&grows(2600), "<"]), Err(ProfileError::OutOfTurn(_))));
+        assert!(malformed(send(&[&grows(250), "<"])));
         assert_eq!(websocket::message(grows(2600).as_bytes()), Err(ProfileError::TooLong { limit: 16 * 1024 }));
         assert!(websocket::message(grows(50).as_bytes()).is_ok());
     }
