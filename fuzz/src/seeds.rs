@@ -36,9 +36,9 @@ fn kept(add: &mut dyn FnMut(&str, &[u8])) {
     let issued = issued.expect("a token");
     client.token_issued(&full, mechanism, issued.token.expose(), issued.expires, pair.now).expect("a token to keep");
     let mut revoked = Revocations::default();
-    revoked.revoke(device, pair.now);
-    revoked.revoke_all(pair.now, Some(device));
-    let state = AccountState { secret: AccountSecret::new(fresh()), revoked };
+    revoked.revoke(device, pair.now, None);
+    revoked.revoke_all(pair.now, None, Some(device));
+    let state = AccountState { identity: "alice".into(), secret: AccountSecret::new(fresh()), revoked };
     let token = remember.token.as_ref().expect("a token");
     let written = [
         accounts.assertions(&account("alice"))[0].to_bytes(),
