@@ -44,6 +44,15 @@ fn full() -> Authenticate {
     }
 }
 
+/// White space in an attribute is read as spaces unless it is written as character references.
+#[test]
+fn a_header_is_read_as_it_was_written() {
+    for to in ["a\tb", "a\nb", "a\rb", "a b", "<'&\">"] {
+        let header = StreamHeader { to: Some(to.into()), from: None, id: None };
+        assert_eq!(StreamHeader::parse(&header.to_octets().unwrap()), Ok(header), "{to:?}");
+    }
+}
+
 #[test]
 fn the_first_flight_is_header_and_authenticate() {
     let header = StreamHeader { to: Some("example.com".into()), from: Some("o'hara@example.com".into()), id: None };

@@ -199,8 +199,15 @@ pub(super) fn legal(text: &str) -> Result<&str, ProfileError> {
 
 /// An attribute of a tag that is written octet by octet.
 pub(super) fn write_attribute(tag: &mut Vec<u8>, name: &str, value: &str) -> Result<(), ProfileError> {
-    let value = escape(legal(value)?.as_bytes());
-    tag.extend([b" ", name.as_bytes(), b"='", &*value, b"'"].concat());
+    tag.extend([b" ", name.as_bytes(), b"='"].concat());
+    for octet in &*escape(legal(value)?.as_bytes()) {
+        match octet {
+            // As themselves they are read as spaces (XML 1.0 section 3.3.3).
+            b'\t' | b'\n' | b'\r' => tag.extend(format!("&#{octet};").into_bytes()),
+            octet => tag.push(*octet),
+        }
+    }
+    tag.push(b'\'');
     Ok(())
 }
 
