@@ -11,6 +11,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../imap_server/limits.rs"]
+mod limits;
 #[path = "../imap_server/session.rs"]
 mod session;
 mod with_async_imap;
@@ -30,6 +32,7 @@ use common::args::{self, Args};
 use common::client::{Client, Report};
 use common::state::StateFile;
 use common::{Fault, certificates, client};
+use limits::Limits;
 
 const USAGE: &str = "usage: imap_client [--server ADDRESS --name NAME --ca FILE --user NAME --password PASSWORD \
                      [--state FILE] [--stack imap-next|async-imap]]";
@@ -108,15 +111,13 @@ async fn serve() -> Result<(String, Arc<ClientConfig>, Arc<common::service::Serv
     let recognition = Recognition::new(certificates::server(&identity)?);
     let store = Arc::new(MemoryStore::default());
     let service = Arc::new(common::service::Service::new(Service::IMAP, NAME, ALICE, store)?);
-    let here = Arc::clone(&service);
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?.to_string();
-    tokio::spawn(async move {
-        while let Ok((tcp, _)) = listener.accept().await {
-            if let Err(fault) = session::serve(&here, &recognition, tcp).await {
-                eprintln!("the server: {fault}");
-            }
+    let ended = |_, what| {
+        if let Err(fault) = what {
+            eprintln!("the server: {fault}");
         }
-    });
+    };
+    tokio::spawn(limits::serve_all(listener, Arc::clone(&service), Arc::new(recognition), Limits::default(), ended));
     Ok((address, certificates::client(&identity.certificate)?, service))
 }

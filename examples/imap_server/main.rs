@@ -9,10 +9,11 @@
 //! With `--store` it knows them after its own restart as well. It ends with its standard input, or by Ctrl-C.
 //!
 //! What is particular to this library is in `session.rs`: the offer in the greeting, `Session::authenticate`, and one call after a
-//! full login.
+//! full login. What a peer may take before that is in `limits.rs`.
 
 #[path = "../common/mod.rs"]
 mod common;
+mod limits;
 mod session;
 
 use std::io::Read as _;
@@ -28,6 +29,7 @@ use tokio::net::TcpListener;
 use common::args::{self, Args};
 use common::service::Service;
 use common::{Fault, certificates};
+use limits::{Limits, serve_all};
 
 const USAGE: &str = "usage: imap_server [--listen ADDRESS] [--name NAME] [--cert FILE --key FILE] [--store FILE] \
                      [--user NAME] [--password PASSWORD]";
@@ -72,16 +74,9 @@ async fn run(mut args: Args) -> Result<(), Fault> {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);
     });
-    let (service, recognition) = (Arc::new(service), Arc::new(recognition));
-    for number in 1.. {
-        let (tcp, _) = listener.accept().await?;
-        let (service, recognition) = (Arc::clone(&service), Arc::clone(&recognition));
-        tokio::spawn(async move {
-            match session::serve(&service, &recognition, tcp).await {
-                Ok(what) => println!("connection {number}: {what}"),
-                Err(fault) => println!("connection {number}: {fault}"),
-            }
-        });
-    }
+    let ended = |number: u64, what: Result<String, Fault>| {
+        println!("connection {number}: {}", what.unwrap_or_else(|fault| fault.to_string()));
+    };
+    serve_all(listener, Arc::new(service), Arc::new(recognition), Limits::default(), ended).await;
     Ok(())
 }

@@ -25,45 +25,91 @@ use tokio::net::TcpStream;
 use crate::common::service::Service;
 use crate::common::wire::ServerWire;
 use crate::common::{Fault, scram, tls};
+use crate::limits::Limits;
 
 /// Serves one connection, until the client closes it. Returns how it logged in, if it did.
-pub(crate) async fn serve(service: &Service, recognition: &Recognition, tcp: TcpStream) -> Result<String, Fault> {
-    let (wire, connection) = tls::accept(service, recognition, tcp).await?;
+pub(crate) async fn serve(
+    service: &Service,
+    recognition: &Recognition,
+    limits: &Limits,
+    tcp: TcpStream,
+) -> Result<String, Fault> {
+    let accepted = tls::accept(service, recognition, tcp);
+    let (wire, connection) = Limits::within(limits.handshake, "TLS handshake", accepted).await?;
     let offer = Service::offer(&connection)?;
-    let imap = Server::new(Options::default(), greeting(&offer)?);
+    let mut options = Options::default();
+    // Nobody sends mail here, and a stranger could have it kept for as long as a login may take.
+    (options.max_literal_size, options.max_command_size) = (4096, 16 * 1024);
+    let imap = Server::new(options, greeting(&offer)?);
     let resumed = if connection.facts().is_resumed() { "resumed TLS" } else { "full TLS" };
-    let mut session = Session { service, wire, connection, offer, imap, login: None, output: Vec::new() };
+    let mut session =
+        Session { service, limits, wire, connection, offer, imap, login: None, failures: 0, output: Vec::new() };
     session.run().await?;
     Ok(format!("{resumed}, {}", session.login.as_deref().unwrap_or("no login")))
 }
 
 struct Session<'s> {
     service: &'s Service,
+    limits: &'s Limits,
     wire: ServerWire,
     connection: Connection<'s>,
     offer: Offer,
     imap: Server,
     login: Option<String>,
+    failures: u32,
     /// What is to be sent in one flight: challenge, completion and the answer to SELECT, where they came in one.
     output: Vec<u8>,
 }
 
 impl Session<'_> {
     async fn run(&mut self) -> Result<(), Fault> {
-        while let Some(event) = self.next().await? {
-            match event {
-                Event::CommandAuthenticateReceived { command_authenticate: command } if self.login.is_none() => {
-                    let initial_response = command.initial_response.map(|message| message.declassify().to_vec().into());
-                    let request =
-                        Request { mechanism: MechanismName::parse(command.mechanism.as_ref())?, initial_response };
-                    self.authenticate(command.tag.as_ref(), request).await?;
+        let limits = self.limits;
+        Limits::within(limits.login, "login", async {
+            while self.login.is_none() && self.step().await? {}
+            Ok(())
+        })
+        .await?;
+        while self.login.is_some() && Limits::within(limits.idle, "command", self.step()).await? {}
+        Ok(())
+    }
+
+    /// Whatever comes next; false at the end.
+    async fn step(&mut self) -> Result<bool, Fault> {
+        match self.next().await? {
+            None => return Ok(false),
+            Some(Event::CommandAuthenticateReceived { command_authenticate: command }) if self.login.is_none() => {
+                let initial_response = command.initial_response.map(|message| message.declassify().to_vec().into());
+                let request =
+                    Request { mechanism: MechanismName::parse(command.mechanism.as_ref())?, initial_response };
+                self.authenticate(command.tag.as_ref(), request).await?;
+                if self.login.is_none() {
+                    self.failed().await?;
                 }
-                Event::CommandReceived { command } => self.command(command)?,
-                Event::GreetingSent { .. } | Event::ResponseSent { .. } => {}
-                _ => return Err("the client did what this example has no answer to".into()),
+            }
+            Some(Event::CommandReceived { command }) => self.command(command)?,
+            Some(Event::GreetingSent { .. } | Event::ResponseSent { .. }) => {}
+            Some(_) => return Err("the client did what this example has no answer to".into()),
+        }
+        Ok(true)
+    }
+
+    /// A login failed. The last one that may is still answered.
+    async fn failed(&mut self) -> Result<(), Fault> {
+        self.failures += 1;
+        if self.failures < self.limits.failures {
+            return Ok(());
+        }
+        self.imap.enqueue_status(Status::bye(None, "Too many failed logins")?);
+        loop {
+            match self.imap.next() {
+                Ok(Event::ResponseSent { .. }) => {}
+                Err(Interrupt::Io(Io::Output(octets))) => self.output.extend_from_slice(&octets),
+                // Whatever else it has to say is no business of whoever failed so often.
+                _ => break,
             }
         }
-        Ok(())
+        self.wire.send(&std::mem::take(&mut self.output)).await?;
+        Err(format!("{} failed logins", self.failures).into())
     }
 
     /// What imap-next has next; nothing at the end. What is to be sent is kept until there is nothing to do but read.

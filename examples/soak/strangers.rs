@@ -1,0 +1,239 @@
+//! Strangers of every kind. Each is over when the server has answered it for good or dropped it, and says how long that took.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use fast_reauth::mechanism::iky;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use crate::common::tls::{self, Connected};
+use crate::common::{Fault, random};
+use crate::report::Report;
+use crate::returning::{self, Proofs};
+use crate::server::{self, ServerProcess};
+
+/// On top of the server's limits, for a machine that has other things to do.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    JunkBeforeTls,
+    Silent,
+    HalfAHandshake,
+    JunkLines,
+    JunkProofs,
+    AlteredProofs,
+    RepeatedProofs,
+    WrongPasswords,
+    OneOctetAtATime,
+    EndlessLine,
+    NeverReads,
+    HugeLiteral,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 12] = [
+        Self::JunkBeforeTls,
+        Self::Silent,
+        Self::HalfAHandshake,
+        Self::JunkLines,
+        Self::JunkProofs,
+        Self::AlteredProofs,
+        Self::RepeatedProofs,
+        Self::WrongPasswords,
+        Self::OneOctetAtATime,
+        Self::EndlessLine,
+        Self::NeverReads,
+        Self::HugeLiteral,
+    ];
+
+    fn is_behind_tls(self) -> bool {
+        !matches!(self, Self::JunkBeforeTls | Self::Silent | Self::HalfAHandshake)
+    }
+
+    /// How long the server may take to be done with one.
+    fn limit(self) -> Duration {
+        let limits = server::limits();
+        if self.is_behind_tls() { limits.handshake + limits.login } else { limits.handshake }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::JunkBeforeTls => "junk before TLS",
+            Self::Silent => "connects, says nothing",
+            Self::HalfAHandshake => "half a TLS handshake",
+            Self::JunkLines => "lines of junk",
+            Self::JunkProofs => "messages of junk",
+            Self::AlteredProofs => "a client's proof, altered",
+            Self::RepeatedProofs => "a proof of another connection",
+            Self::WrongPasswords => "wrong passwords",
+            Self::OneOctetAtATime => "an octet at a time",
+            Self::EndlessLine => "a line without an end",
+            Self::NeverReads => "never reads an answer",
+            Self::HugeLiteral => "a literal of a gigabyte",
+        })
+    }
+}
+
+/// What the server did in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum End {
+    /// It answered all of it.
+    Answered,
+    /// It closed the connection.
+    Dropped,
+    /// Neither, within its limits.
+    StillThere,
+    /// It let a stranger in.
+    LetIn,
+}
+
+pub(crate) async fn keep_trying(
+    server: Rc<ServerProcess>,
+    kind: Kind,
+    end: Instant,
+    known: Proofs,
+    report: Rc<RefCell<Report>>,
+) {
+    while Instant::now() < end {
+        let (begin, inputs) = (Instant::now(), Cell::new(0));
+        let ended = match timeout(kind.limit() + PATIENCE, one(&server, kind, &known, &inputs)).await {
+            Ok(Ok(Some(ended))) => ended,
+            // There is no client yet whose proof could be altered.
+            Ok(Ok(None)) => {
+                sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+            Ok(Err(_)) => End::Dropped,
+            Err(_) => End::StillThere,
+        };
+        report.borrow_mut().stranger(kind, ended, inputs.get(), begin.elapsed());
+    }
+}
+
+/// One of them; `inputs` counts what it tried.
+async fn one(server: &ServerProcess, kind: Kind, known: &Proofs, inputs: &Cell<u64>) -> Result<Option<End>, Fault> {
+    if !kind.is_behind_tls() {
+        inputs.set(1);
+    }
+    match kind {
+        Kind::JunkBeforeTls => dropped(server, &random::<200>()?).await,
+        Kind::Silent => dropped(server, b"").await,
+        // The start of a record that would hold a ClientHello.
+        Kind::HalfAHandshake => dropped(server, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").await,
+        _ => behind_tls(server, kind, known, inputs).await,
+    }
+}
+
+async fn dropped(server: &ServerProcess, octets: &[u8]) -> Result<Option<End>, Fault> {
+    let mut tcp = TcpStream::connect(&server.address).await?;
+    tcp.write_all(octets).await?;
+    tcp.read_to_end(&mut Vec::new()).await?;
+    Ok(Some(End::Dropped))
+}
+
+async fn behind_tls(
+    server: &ServerProcess,
+    kind: Kind,
+    known: &Proofs,
+    inputs: &Cell<u64>,
+) -> Result<Option<End>, Fault> {
+    let tried = || inputs.set(inputs.get() + 1);
+    let nowhere = std::env::temp_dir().join("fast-reauth-soak-stranger.state");
+    let client = returning::client(server, "guess", &nowhere)?;
+    let Connected { mut wire, facts, .. } = tls::connect(&client).await?;
+    wire.line().await?;
+    let iky =
+        |message: &[u8]| format!("a1 AUTHENTICATE IKY-SHA-256-EXPR {}\r\n", STANDARD.encode(message)).into_bytes();
+    let mut message = match kind {
+        Kind::AlteredProofs | Kind::RepeatedProofs => {
+            let Some(assertion) = known.assertion() else { return Ok(None) };
+            let facts = match kind {
+                Kind::AlteredProofs => facts.clone(),
+                _ => tls::connect(&client).await?.facts,
+            };
+            iky::Client::start(&assertion, &facts, None, None)?.message
+        }
+        _ => random::<64>()?.to_vec(),
+    };
+    if kind == Kind::AlteredProofs {
+        let [at, to, ..] = random::<8>()?;
+        let at = usize::from(at) % message.len();
+        message[at] ^= to.max(1);
+    }
+    match kind {
+        Kind::JunkLines => {
+            for _ in 0..20 {
+                wire.send(&[&random::<32>()?[..], b"\r\n"].concat()).await?;
+                tried();
+            }
+            wire.send(b"z LOGOUT\r\n").await?;
+        }
+        Kind::WrongPasswords => {
+            for _ in 0..5 {
+                let (_, message) = crate::common::scram::Client::start("alice", "guess", &facts)?;
+                let begin = format!("a1 AUTHENTICATE SCRAM-SHA-256-PLUS {}\r\n", STANDARD.encode(message));
+                wire.send(begin.as_bytes()).await?;
+                tried();
+                wire.line().await?;
+                wire.send(b"Yz1iaXdzLHI9eA==\r\n").await?;
+                while !wire.line().await?.starts_with(b"a1 ") {}
+            }
+        }
+        Kind::OneOctetAtATime => loop {
+            for octet in b"a1 NOOP\r\n" {
+                wire.send(&[*octet]).await?;
+                tried();
+                sleep(Duration::from_millis(100)).await;
+            }
+        },
+        Kind::EndlessLine => loop {
+            wire.send(&[b'a'; 4096]).await?;
+            tried();
+        },
+        Kind::HugeLiteral => {
+            wire.send(b"a1 LOGIN {1000000000}\r\n").await?;
+            tried();
+            wire.line().await?;
+            loop {
+                wire.send(&[b'a'; 4096]).await?;
+                tried();
+            }
+        }
+        Kind::NeverReads => loop {
+            wire.send(&b"a1 NOOP\r\n".repeat(1000)).await?;
+            tried();
+        },
+        _ => {
+            for _ in 0..5 {
+                wire.send(&iky(&message)).await?;
+                tried();
+                // The responder message is answered by an empty one.
+                loop {
+                    let line = wire.line().await?;
+                    if line.starts_with(b"+") {
+                        wire.send(b"\r\n").await?;
+                    } else if line.starts_with(b"a1 OK") {
+                        return Ok(Some(End::LetIn));
+                    } else if line.starts_with(b"a1 ") {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    while let Some(line) = wire.next_line().await? {
+        if line.starts_with(b"z ") {
+            return Ok(Some(End::Answered));
+        }
+    }
+    Ok(Some(End::Dropped))
+}
