@@ -53,8 +53,17 @@ pub(crate) fn run(args: &Args) -> Result<(), Fault> {
         std::process::exit(0);
     });
     loop {
-        if let Err(fault) = relay.both(listener.accept()?.0) {
-            println!("closed {fault}");
+        match listener.accept() {
+            Ok((tcp, _)) => {
+                if let Err(fault) = relay.both(tcp) {
+                    println!("closed {fault}");
+                }
+            }
+            // As in the server: no reason to relay nobody any more.
+            Err(error) => {
+                println!("closed {error}");
+                std::thread::sleep(TURN);
+            }
         }
     }
 }
