@@ -1,4 +1,4 @@
-//! The command line: `--option value`, nothing else, and a sentence where that is not so.
+//! The command line: `--option value`, words where an example has some, nothing else, and a sentence where that is not so.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,24 +8,28 @@ use super::Fault;
 /// The options of one example; each is asked for once, and what nobody asked for is a mistake.
 pub(crate) struct Args {
     given: Vec<(String, String)>,
+    words: Vec<String>,
     usage: &'static str,
 }
 
 impl Args {
     fn parse(usage: &'static str) -> Result<Self, Fault> {
-        let mut given = Vec::new();
-        let mut words = std::env::args().skip(1);
-        while let Some(word) = words.next() {
-            let name = word.strip_prefix("--").ok_or_else(|| format!("what is {word}?\n{usage}"))?;
-            let value = words.next().ok_or_else(|| format!("{word} needs a value\n{usage}"))?;
+        let (mut given, mut words) = (Vec::new(), Vec::new());
+        let mut line = std::env::args().skip(1);
+        while let Some(word) = line.next() {
+            let Some(name) = word.strip_prefix("--") else {
+                words.push(word);
+                continue;
+            };
+            let value = line.next().ok_or_else(|| format!("{word} needs a value\n{usage}"))?;
             given.push((name.to_owned(), value));
         }
-        Ok(Self { given, usage })
+        Ok(Self { given, words, usage })
     }
 
     /// Whether there are none, so that the example shows itself.
     pub(crate) fn is_empty(&self) -> bool {
-        self.given.is_empty()
+        self.given.is_empty() && self.words.is_empty()
     }
 
     /// The value of this option, if it was given; the last one counts.
@@ -45,11 +49,17 @@ impl Args {
         Ok(Path::new(&self.need(name)?).to_owned())
     }
 
-    /// No other option was given.
+    /// What is no option: the steps of an example that takes some.
+    pub(crate) fn take_words(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.words)
+    }
+
+    /// No other option was given, nor any word.
     pub(crate) fn end(self) -> Result<(), Fault> {
-        match self.given.first() {
-            Some((name, _)) => Err(format!("there is no option --{name}\n{}", self.usage).into()),
-            None => Ok(()),
+        match (self.given.first(), self.words.first()) {
+            (Some((name, _)), _) => Err(format!("there is no option --{name}\n{}", self.usage).into()),
+            (None, Some(word)) => Err(format!("what is {word}?\n{}", self.usage).into()),
+            (None, None) => Ok(()),
         }
     }
 }

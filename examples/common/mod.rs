@@ -6,6 +6,7 @@
 pub(crate) mod args;
 pub(crate) mod certificates;
 pub(crate) mod client;
+pub(crate) mod listen;
 pub(crate) mod scram;
 pub(crate) mod service;
 pub(crate) mod state;

@@ -29,7 +29,6 @@ mod scram;
 mod serve;
 mod store;
 mod tls;
-#[path = "../common/xmpp/wire.rs"]
 mod wire;
 
 use std::process::ExitCode;

@@ -9,8 +9,8 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::common::Fault;
 use crate::common::service::Service;
+use crate::common::{Fault, listen};
 use crate::session;
 
 /// Limits of a connection, and of how many there are.
@@ -62,15 +62,7 @@ pub(crate) async fn serve_all(
 ) {
     let room = Arc::new(Semaphore::new(limits.connections));
     for number in 1.. {
-        let tcp = match listener.accept().await {
-            Ok((tcp, _)) => tcp,
-            // A peer that is gone already, or no file descriptors: the others are still to be served.
-            Err(error) => {
-                ended(number, Err(error.into()));
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
+        let tcp = listen::accept(&listener).await;
         let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
             ended(number, Err("there are too many connections".into()));
             continue;

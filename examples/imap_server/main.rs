@@ -16,19 +16,15 @@ mod common;
 mod limits;
 mod session;
 
-use std::io::Read as _;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use fast_reauth::assertion;
 use fast_reauth::rustls::Recognition;
-use fast_reauth::store::{Capacity, MemoryStore, RedbStore, Store};
-use tokio::net::TcpListener;
 
 use common::args::{self, Args};
 use common::service::Service;
-use common::{Fault, certificates};
+use common::{Fault, certificates, listen};
 use limits::{Limits, serve_all};
 
 const USAGE: &str = "usage: imap_server [--listen ADDRESS] [--name NAME] [--cert FILE --key FILE] [--store FILE] \
@@ -40,40 +36,21 @@ fn main() -> ExitCode {
 
 async fn run(mut args: Args) -> Result<(), Fault> {
     let mut or = |name: &str, default: &str| args.take(name).unwrap_or_else(|| default.to_owned());
-    let (listen, name) = (or("listen", "127.0.0.1:0"), or("name", "imap.example.com"));
+    let (address, name) = (or("listen", "127.0.0.1:0"), or("name", "imap.example.com"));
     let (user, password) = (or("user", "alice"), or("password", "secret"));
-    let store: Arc<dyn Store> = match args.take("store") {
-        Some(file) => {
-            Arc::new(RedbStore::open(&file, Capacity::default()).map_err(|error| format!("{file}: {error}"))?)
-        }
-        None => Arc::new(MemoryStore::default()),
-    };
-    let (identity, trust) = match args.take("cert") {
-        Some(cert) => {
-            let key = args.need_file("key")?;
-            let certificate = certificates::read(Path::new(&cert), "the certificate")?;
-            (certificates::Identity { certificate, key: certificates::read(&key, "its key")? }, cert)
-        }
-        None => {
-            let identity = certificates::self_signed(&name)?;
-            let file = identity.publish("imap-server")?;
-            (identity, file.display().to_string())
-        }
-    };
+    let store = listen::store(&mut args)?;
+    let (identity, trust) = listen::identity(&mut args, &name, "imap-server")?;
     args.end()?;
     let service = Service::new(assertion::Service::IMAP, &name, (&user, &password), store)?;
     let recognition = Recognition::new(certificates::server(&identity)?);
-    let listener = TcpListener::bind(&listen).await.map_err(|error| format!("can't listen on {listen}: {error}"))?;
+    let listener = listen::listen(&address).await?;
     println!("listening; a client, to be run more than once:");
     println!(
         "  cargo run --example imap_client -- --server {} --name {name} --ca {trust} --user {user} --password {password} \
          --state client.state",
         listener.local_addr()?
     );
-    std::thread::spawn(|| {
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        std::process::exit(0);
-    });
+    listen::end_with_input();
     let ended = |number: u64, what: Result<String, Fault>| {
         println!("connection {number}: {}", what.unwrap_or_else(|fault| fault.to_string()));
     };

@@ -1,7 +1,7 @@
 //! The server, in a process of its own so that its memory is its own. It ends with its standard input.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Lines, Read as _};
+use std::io::{BufRead as _, BufReader, Lines};
 use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::rustls::ClientConfig;
 
 use crate::common::service::Service;
-use crate::common::{Fault, certificates};
+use crate::common::{Fault, certificates, listen};
 use crate::limits::{Limits, serve_all};
 use crate::{ALICE, NAME};
 
@@ -28,10 +28,7 @@ pub(crate) fn limits() -> Limits {
 }
 
 pub(crate) fn main() -> ExitCode {
-    std::thread::spawn(|| {
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        std::process::exit(0);
-    });
+    listen::end_with_input();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Fault::from);
     match runtime.and_then(|runtime| runtime.block_on(serve())) {
         Ok(()) => ExitCode::SUCCESS,

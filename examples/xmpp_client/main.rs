@@ -1,18 +1,18 @@
-//! An XMPP client that its server knows by a token when it comes back: SASL2 with FAST (XEP-0484), on blocking sockets.
+//! An XMPP client that its server knows when it comes back, on xmpp-rs' crates: by IKY or EXTERNAL where the server lists them, and else
+//! by a token of FAST (XEP-0484). Either way stream header, login and bind are one flight.
 //!
 //! ```text
 //! cargo run --example xmpp_client             # against an xmpp_server in this process
-//! cargo run --example xmpp_client -- --server ADDRESS --host NAME --ca FILE [--mechanism NAME] [--state FILE] [STEP...]
+//! cargo run --example xmpp_client -- --server ADDRESS --name NAME --ca FILE --user NAME --password PASSWORD
+//!                                    [--mechanism NAME] [--state FILE] [STEP...]
 //! ```
 //!
 //! What it keeps is in the state file, so the second run needs no password. To read how the library is embedded, begin with
 //! `client.rs`. The steps are for `interop/run prosody`: each is one connection, of which it prints a line, and `steps.rs` has
-//! their names; without any it logs in by what it has.
+//! their names; without any it logs in by what it has, twice. `--mechanism` is the one to ask for a token for.
 //!
-//! The elements are the library's own: tokio-xmpp's list of mechanisms is closed, and xmpp-parsers has no FAST login without a count.
+//! The stream is tokio-xmpp's, its elements are xmpp-parsers'; the login that rides along with the header is the library's.
 
-#[path = "../common/xmpp/args.rs"]
-mod args;
 mod client;
 #[path = "../common/mod.rs"]
 mod common;
@@ -20,70 +20,88 @@ mod common;
 mod server;
 mod steps;
 mod tls;
-#[path = "../common/xmpp/wire.rs"]
-mod wire;
+#[path = "../common/xmpp.rs"]
+mod xmpp;
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use fast_reauth::assertion::HtMechanism;
+use fast_reauth::store::MemoryStore;
 use tokio_rustls::rustls::ClientConfig;
 
-use args::{Args, Fault, PASSWORD, USER, now};
 use client::Client;
-use common::state::{self, StateFile};
-use common::{certificates, scram};
+use common::args::{self, Args};
+use common::state::StateFile;
+use common::{Fault, certificates, listen};
 
-const MECHANISM: HtMechanism = HtMechanism::HT_SHA_256_EXPR;
+const USAGE: &str = "usage: xmpp_client [--server ADDRESS --name NAME --ca FILE --user NAME --password PASSWORD \
+                     [--mechanism NAME] [--state FILE] [STEP...]]";
+const ALICE: (&str, &str) = ("alice", "secret");
 
 fn main() -> ExitCode {
-    args::main(run)
+    args::main(USAGE, run)
 }
 
-fn run(args: &Args) -> Result<(), Fault> {
-    if args.server.is_empty() {
-        return demonstrate();
+async fn run(mut args: Args) -> Result<(), Fault> {
+    if args.is_empty() {
+        return demonstrate().await;
     }
-    let base = certificates::client(&certificates::read(Path::new(&args.ca), "the certificate to trust (--ca)")?)?;
-    let tls = tls::Rustls::new(base, &args.server);
-    let state = args.state.as_ref().map(StateFile::new);
-    let client = Client::new(tls, &args.host, args.mechanism.unwrap_or(MECHANISM), state)?;
-    if args.steps.is_empty() { client.run(&["login".to_owned()]) } else { client.run(&args.steps) }
+    let (server, name) = (args.need("server")?, args.need("name")?);
+    let base = certificates::client(&certificates::read(&args.need_file("ca")?, "the certificate to trust (--ca)")?)?;
+    let (user, password) = (args.need("user")?, args.need("password")?);
+    let token =
+        args.take("mechanism").map(|name| HtMechanism::from_name(&name).ok_or(format!("{name} takes no token")));
+    let steps = args.take_words();
+    let state = args.take("state").or_else(|| steps.is_empty().then(|| "xmpp_client.state".to_owned()));
+    let state = state.map(StateFile::new);
+    args.end()?;
+    let tls = tls::Rustls::new(base, &server);
+    let mut client = Client::new(tls, &name, (&user, &password), token.transpose()?, state)?;
+    if !steps.is_empty() {
+        return client.run(&steps).await;
+    }
+    client.log_in().await?.print("first");
+    client.log_in().await?.print("and again");
+    Ok(())
 }
 
-/// A first login, a second connection, and a third after the client's restart.
-fn demonstrate() -> Result<(), Fault> {
+/// Against a server that knows its clients by all there is, and then against one that has nothing but FAST.
+async fn demonstrate() -> Result<(), Fault> {
+    println!("round trips of a real network that the login adds to header and bind; TCP and TLS are not counted\n");
     let identity = certificates::self_signed(server::NAME)?;
-    let peer = server::Peer::new(certificates::server(&identity)?, None, "normal")?;
-    let listener = TcpListener::bind(("127.0.0.1", 0))?;
-    let address = listener.local_addr()?.to_string();
-    std::thread::spawn(move || peer.run(&listener, |_| {}));
-    let file = std::env::temp_dir().join(format!("fast-reauth-xmpp-client-{}.state", std::process::id()));
-    let done = come_back(&address, &certificates::client(&identity.certificate)?, &file);
-    let _ = std::fs::remove_file(&file);
-    done
+    let base = certificates::client(&identity.certificate)?;
+    for iky in [true, false] {
+        let tokens = vec![HtMechanism::HT_SHA_256_EXPR, HtMechanism::HT_SHA_256_NONE];
+        let mut peer = server::Peer::new(server::NAME, ALICE, Arc::new(MemoryStore::default()), tokens, "normal")?;
+        if !iky {
+            peer = peer.with_tokens_only();
+        }
+        let tls = certificates::server(&identity)?;
+        let listener = listen::listen("127.0.0.1:0").await?;
+        let address = listener.local_addr()?.to_string();
+        tokio::spawn(async move { peer.run(&listener, tls, |_| {}).await });
+        let file = std::env::temp_dir().join(format!("fast-reauth-xmpp-client-{}.state", std::process::id()));
+        let done = come_back(&address, &base, &file, iky).await;
+        let _ = std::fs::remove_file(&file);
+        done?;
+    }
+    Ok(())
 }
 
-fn come_back(server: &str, base: &Arc<ClientConfig>, file: &Path) -> Result<(), Fault> {
-    println!(
-        "round trips of a real network that the login adds to stream header and bind; TCP and TLS are not counted\n"
-    );
+/// A first login, more connections, and one after the client's restart.
+async fn come_back(server: &str, base: &Arc<ClientConfig>, file: &Path, iky: bool) -> Result<(), Fault> {
     let start = || {
         let tls = tls::Rustls::new(Arc::clone(base), server);
-        Client::new(tls, server::NAME, MECHANISM, Some(StateFile::new(file)))
+        Client::new(tls, server::NAME, ALICE, None, Some(StateFile::new(file)))
     };
+    let which = if iky { "IKY, FAST" } else { "FAST alone" };
     let mut client = start()?;
-    log_in(&mut client, "first", 2)?;
-    log_in(&mut client, "again", 0)?;
+    client.log_in().await?.expect(2)?.print(&format!("{which}, first"));
+    client.log_in().await?.expect(0)?.print(&format!("{which}, and again"));
+    client.log_in().await?.expect(0)?.print(&format!("{which}, once more"));
     drop(client);
-    log_in(&mut start()?, "after a restart", 0)
-}
-
-fn log_in(client: &mut Client<tls::Rustls>, what: &str, waited: u32) -> Result<(), Fault> {
-    let said = client.log_in()?;
-    client.save()?;
-    println!("{what:<16} waited for the login: {}   {said}", client.waited());
-    if client.waited() == waited { Ok(()) } else { Err(format!("that should have been {waited}").into()) }
+    start()?.log_in().await?.expect(0)?.print(&format!("{which}, after a restart"));
+    Ok(())
 }

@@ -7,11 +7,13 @@ use fast_reauth::assertion::{ClientToken, HtMechanism, Policy};
 use fast_reauth::store::client::Accounts;
 
 use crate::client::{Client, Tls};
-use crate::{Fault, USER, now};
+use crate::common::{Fault, now};
 
-/// How a login with a token goes, where it is not as usual.
+/// How a login goes, where it is not as usual.
 #[derive(Default)]
 pub(crate) struct Manner {
+    /// With the password, whatever the client keeps.
+    pub(crate) full: bool,
     pub(crate) which: Which,
     /// A bit of the message is another.
     pub(crate) altered: bool,
@@ -48,6 +50,7 @@ impl Manner {
         let usual = Self::default();
         let last = Self { which: Which::Last, ..Self::default() };
         Some(match step {
+            "full" => Self { full: true, ..usual },
             "fast" => usual,
             "first" => Self { which: Which::First, ..usual },
             "last" => last,
@@ -67,14 +70,12 @@ impl Manner {
 
 impl<T: Tls> Client<T> {
     /// Takes the steps, and prints what came of each.
-    pub(crate) fn run(mut self, steps: &[String]) -> Result<(), Fault> {
+    pub(crate) async fn run(mut self, steps: &[String]) -> Result<(), Fault> {
         for step in steps {
             let said = match Manner::of(step) {
-                Some(manner) => self.with_token(&manner),
-                None if step == "full" => self.full(),
-                None if step == "login" => self.log_in(),
+                Some(manner) => self.known(&manner).await,
                 None if step == "wait" => {
-                    std::thread::sleep(Duration::from_millis(2100));
+                    tokio::time::sleep(Duration::from_millis(2100)).await;
                     Ok("waited".to_owned())
                 }
                 None => Err("there is no such step".into()),
@@ -101,8 +102,9 @@ impl<T: Tls> Client<T> {
         let token = token.ok_or("there is no token")?;
         let mechanism = if which == Which::Unpinned { HtMechanism::HT_SHA_256_NONE } else { token.mechanism() };
         let (text, scope, origin, policy) = (token.token().expose(), token.scope(), token.origin(), Policy::default());
+        let user = &*self.account.login_name;
         let expires = token.expires().after(Duration::from_secs(3600));
-        let token = ClientToken::issued(text, mechanism, scope, USER, origin, expires, &policy, now())?;
+        let token = ClientToken::issued(text, mechanism, scope, user, origin, expires, &policy, now())?;
         let accounts = Accounts::new(policy);
         accounts.restore_token(&self.account, token);
         Ok(Rc::new(accounts))

@@ -1,21 +1,19 @@
 //! The client's TLS 1.3, by rustls, with the library's adapter in between.
 
-use std::net::TcpStream;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use fast_reauth::assertion::{Scope, Service};
-use fast_reauth::channel::{ChannelFacts, ServerName};
-use fast_reauth::rustls::Sessions;
-use fast_reauth::store::client::Account;
-use tokio_rustls::rustls::pki_types::ServerName as DnsName;
-use tokio_rustls::rustls::{ClientConfig, ClientConnection, StreamOwned};
+use fast_reauth::assertion::FullLogin;
+use fast_reauth::rustls::{ClientWatch, Sessions, exporter};
+use fast_reauth::store::client::{Account, Connection};
+use tokio_rustls::rustls::ClientConfig;
 
-use crate::client::Tls;
-use crate::wire::patient;
-use crate::{Fault, USER};
+use crate::client::{Link, Tls};
+use crate::common::tls::{Connected, connect_to};
+use crate::common::wire::ClientStream;
+use crate::common::{Fault, now};
 
-/// A client's connections to one server.
+/// A client's connections to one server, and their TLS sessions.
 pub(crate) struct Rustls {
     base: Arc<ClientConfig>,
     sessions: Sessions,
@@ -29,20 +27,24 @@ impl Rustls {
 }
 
 impl Tls for Rustls {
-    type Stream = StreamOwned<ClientConnection, TcpStream>;
+    type Stream = ClientStream;
+    type Watch = ClientWatch;
 
-    fn connect(&self, name: &str) -> Result<(Self::Stream, ChannelFacts), Fault> {
-        let account = Account::new(Scope::new(Service::XMPP, ServerName::parse(name)?), USER);
-        let (config, watch) = self.sessions.connection_without_resumption(&self.base, &account);
-        let tls = ClientConnection::new(config, DnsName::try_from(name.to_owned())?)?;
-        let tcp = TcpStream::connect(&self.server);
-        let tcp = tcp.map_err(|error| format!("no connection to {}: {error}", self.server))?;
-        let mut tls = StreamOwned::new(tls, patient(tcp)?);
-        while tls.conn.is_handshaking() {
-            let done = tls.conn.complete_io(&mut tls.sock);
-            done.map_err(|error| format!("no TLS with {} as {name}: {error}", self.server))?;
-        }
-        let facts = watch.facts(&tls.conn)?;
-        Ok((tls, facts))
+    async fn connect(&self, account: &Account) -> Result<Link<ClientStream, ClientWatch>, Fault> {
+        let connected = connect_to(&self.server, &self.base, &self.sessions, account).await?;
+        let Connected { wire, facts, predecessor, watch } = connected;
+        Ok(Link { stream: wire.stream, facts, predecessor, watch })
+    }
+
+    fn derive(&self, tls: &ClientStream, connection: &mut Connection<'_>, full: &FullLogin) -> Result<bool, Fault> {
+        Ok(connection.logged_in(full, &exporter(tls.get_ref().1), &[], now())?)
+    }
+
+    fn authenticated(&self, watch: &ClientWatch, connection: &Connection<'_>) {
+        watch.authenticated(connection.facts(), connection.family());
+    }
+
+    fn forget(&self, account: &Account) {
+        self.sessions.forget(account);
     }
 }

@@ -1,221 +1,243 @@
 //! The server: one account, a password, and this library. It takes messages, and delivers them to its standard output.
+//!
+//! tokio-xmpp has the stream, xmpp-parsers what is in its features and stanzas; the elements of a login are the library's.
 
-use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fast_reauth::assertion::{BindingType, DeviceId, HtMechanism, Issued, Service, ServiceKeys};
-use fast_reauth::channel::{ChannelFacts, Handle, ServerName};
-use fast_reauth::mechanism::{self, Connection, Login};
-use fast_reauth::profile::Offer;
+use bytes::Bytes;
+use fast_reauth::assertion::{self, HtMechanism, Issued};
+use fast_reauth::mechanism::{Connection, Outcome, Verdict};
 use fast_reauth::profile::xmpp::{
-    Authenticate, Bound, ClientElement, Failure, FastFeature, Features, IssuedToken, StreamHeader, Success, Version,
-    challenge,
+    Authenticate, Bound, ClientElement, Failure, IssuedToken, StreamHeader, Success, Version, challenge,
 };
-use fast_reauth::rustls::{Recognition, exporter};
-use fast_reauth::store::{Commit, MemoryStore, Store as _};
-use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
+use fast_reauth::rustls::Recognition;
+use fast_reauth::store::Store;
+use futures::SinkExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::server::TlsStream;
+use tokio_xmpp::xmlstream::{StreamHeader as Header, accept_stream};
+use xmpp_parsers::bind2::BindFeature;
+use xmpp_parsers::fast::{FastQuery, Mechanism};
+use xmpp_parsers::iq::Iq;
+use xmpp_parsers::message::Message;
+use xmpp_parsers::minidom::Element;
+use xmpp_parsers::sasl_cb::{SaslChannelBinding, Type};
+use xmpp_parsers::sasl2::{Authentication, InlineFeatures};
+use xmpp_parsers::stream_features::StreamFeatures;
+use xmpp_parsers::{ns, sm};
 
-use crate::common::random;
-use crate::scram::{self, StoredPassword};
-use crate::wire::{self, patient};
-use crate::{Fault, PASSWORD, USER, now};
+use crate::common::service::Service;
+use crate::common::wire::Counted;
+use crate::common::{Fault, listen, now, random, scram, tls};
+use crate::xmpp::{Ahead, PATIENCE, Xml, element, need, next, octets};
 
-/// The host that it serves.
+/// The host that it serves, unless told otherwise.
 pub(crate) const NAME: &str = "xmpp.example.com";
 
 const DAY: u64 = 86_400;
 
-/// A connection after the handshake.
-type Wire = wire::Wire<StreamOwned<ServerConnection, TcpStream>>;
+type Stream = Xml<Counted<TlsStream<TcpStream>>>;
 
 /// A server with one account.
 pub(crate) struct Peer {
-    server: mechanism::Server,
-    recognition: Recognition,
-    store: MemoryStore,
-    password: StoredPassword,
+    service: Service,
+    name: String,
     mode: String,
 }
 
+/// Who logged in, and what `<success/>` is to say.
+struct Welcome {
+    name: String,
+    message: Option<Vec<u8>>,
+    token: Option<Issued>,
+}
+
 impl Peer {
-    /// Takes tokens for one mechanism, or for all of them, so that a client meets names that it doesn't know.
-    pub(crate) fn new(tls: Arc<ServerConfig>, mechanism: Option<HtMechanism>, mode: &str) -> Result<Self, Fault> {
-        if !["normal", "renew", "expire", "missing", "empty", "wrong"].contains(&mode) {
-            return Err(format!("there is no mode {mode}").into());
+    /// A server that, beside IKY and EXTERNAL, takes tokens for these mechanisms.
+    pub(crate) fn new(
+        name: &str,
+        account: (&str, &str),
+        store: Arc<dyn Store>,
+        tokens: Vec<HtMechanism>,
+        mode: &str,
+    ) -> Result<Self, Fault> {
+        const MODES: [&str; 6] = ["normal", "renew", "expire", "missing", "empty", "wrong"];
+        if !MODES.contains(&mode) {
+            return Err(format!("there is no mode {mode}: {}", MODES.join(", ")).into());
         }
-        let server = mechanism::Server::new(Service::XMPP, [ServerName::parse(NAME)?], [scram::MECHANISM])?;
-        let tokens = mechanism.map_or_else(|| HtMechanism::all().collect(), |mechanism| vec![mechanism]);
-        Ok(Self {
-            server: server.fast(tokens, ServiceKeys::new(1, &random()?)),
-            recognition: Recognition::new(tls),
-            store: MemoryStore::default(),
-            password: StoredPassword::new(USER, PASSWORD, random()?),
-            mode: mode.to_owned(),
-        })
+        let service = Service::new(assertion::Service::XMPP, name, account, store)?.with_tokens(tokens)?;
+        Ok(Self { service, name: name.to_owned(), mode: mode.to_owned() })
     }
 
-    /// Serves one connection after the other, and tells `say` what comes of each.
-    pub(crate) fn run(&self, listener: &TcpListener, say: impl Fn(String)) -> Result<(), Fault> {
+    /// The same with nothing but tokens, as servers of others.
+    #[allow(dead_code)] // only the client that shows itself has such a peer
+    pub(crate) fn with_tokens_only(self) -> Self {
+        Self { service: self.service.with_tokens_only(), ..self }
+    }
+
+    /// Serves its clients, and tells `say` what comes of each.
+    pub(crate) async fn run(self, listener: &TcpListener, config: Arc<ServerConfig>, say: fn(String)) {
+        let (peer, recognition) = (Arc::new(self), Arc::new(Recognition::new(config)));
         loop {
-            if let Err(fault) = self.serve(listener.accept()?.0, &say) {
-                say(format!("error {fault}"));
-            }
-        }
-    }
-
-    fn accept(&self, tcp: TcpStream) -> Result<(Wire, ChannelFacts), Fault> {
-        let (config, watch) = self.recognition.connection(Handle::new(random()?));
-        let mut tls = StreamOwned::new(ServerConnection::new(config)?, patient(tcp)?);
-        while tls.conn.is_handshaking() {
-            tls.conn.complete_io(&mut tls.sock)?;
-        }
-        let facts = watch.facts(&mut tls.conn)?;
-        Ok((Wire::new(tls), facts))
-    }
-
-    fn serve(&self, tcp: TcpStream, say: &dyn Fn(String)) -> Result<(), Fault> {
-        let (mut wire, facts) = self.accept(tcp)?;
-        let mut connection = Connection::new(&self.server, facts);
-        let header = wire.header()?;
-        let answer =
-            StreamHeader { to: header.from.clone(), from: Some(NAME.to_owned()), id: Some(hex(random::<8>()?)) };
-        let features = Features {
-            sasl2: Offer::of(connection.mechanisms(now()))?,
-            bind: true,
-            fast: Some(FastFeature {
-                offer: Offer::of(connection.fast_mechanisms().into_iter().map(HtMechanism::name))?,
-                tls_0rtt: false,
-            }),
-            channel_bindings: [BindingType::Exporter, BindingType::EndPoint]
-                .map(|binding| binding.name().to_owned())
-                .to_vec(),
-            ..Features::default()
-        };
-        wire.send(&[answer.to_octets()?, features.to_octets()?].concat())?;
-        while let Some(element) = wire.next()? {
-            let done = match ClientElement::parse(&element)? {
-                ClientElement::Authenticate(login) if login.fast.is_some() => {
-                    self.token(&mut wire, &mut connection, &header, &login, say)?
+            let tcp = listen::accept(listener).await;
+            let (peer, recognition) = (Arc::clone(&peer), Arc::clone(&recognition));
+            tokio::spawn(async move {
+                if let Err(fault) = peer.serve(&recognition, tcp, say).await {
+                    say(format!("error {fault}"));
                 }
-                ClientElement::Authenticate(login) => self.password(&mut wire, &mut connection, &login, say)?,
-                _ => return Err(format!("a login was due, not {}", String::from_utf8_lossy(&element)).into()),
+            });
+        }
+    }
+
+    async fn serve(&self, recognition: &Recognition, tcp: TcpStream, say: fn(String)) -> Result<(), Fault> {
+        let (wire, mut connection) = tls::accept(&self.service, recognition, tcp).await?;
+        let accepted = accept_stream(Ahead::new(wire.stream, Bytes::new()), ns::JABBER_CLIENT, PATIENCE).await?;
+        let from = accepted.header().from.map(|from| from.into_owned());
+        let header = StreamHeader { from: from.clone(), ..StreamHeader::default() };
+        let (own, id) = (self.name.clone().into(), hex(random::<8>()?).into());
+        let pending = accepted.send_header(Header { to: from.map(Into::into), from: Some(own), id: Some(id) }).await?;
+        let mut xml: Stream = pending.send_features(&Self::features(&connection)).await?;
+        while let Some(asked) = next(&mut xml).await? {
+            let asked = octets(&asked);
+            let ClientElement::Authenticate(login) = ClientElement::parse(&asked)? else {
+                return Err(format!("a login was due, not {}", String::from_utf8_lossy(&asked)).into());
             };
-            if done {
-                return stanzas(&mut wire, say);
+            let mechanism = login.request.mechanism.as_str();
+            let welcome = match mechanism {
+                scram::MECHANISM => self.password(&mut xml, &mut connection, &login).await?,
+                _ => self.known(&mut connection, &header, &login, say)?,
+            };
+            match welcome {
+                Ok(welcome) => {
+                    if mechanism == scram::MECHANISM {
+                        let token = if welcome.token.is_some() { " token" } else { "" };
+                        say(format!("login {mechanism} {}{token}", welcome.name));
+                    }
+                    xml.send(&self.success(welcome)?).await?;
+                    xml.send(&StreamFeatures::default()).await?;
+                    return self.stanzas(&mut xml, say).await;
+                }
+                Err(failure) => xml.send(&element(&failure.to_octets(Version::Sasl2)?)?).await?,
             }
         }
         Ok(())
     }
 
-    /// A full login, and the token that the client asks for with it.
-    fn password(
-        &self,
-        wire: &mut Wire,
-        connection: &mut Connection<'_>,
-        login: &Authenticate,
-        say: &dyn Fn(String),
-    ) -> Result<bool, Fault> {
-        let mechanism = login.request.mechanism;
-        if mechanism.as_str() != scram::MECHANISM {
-            return Err(format!("a full login with {mechanism}").into());
+    /// What the server lists: for whom it knows by the TLS session, EXTERNAL is there already.
+    fn features(connection: &Connection<'_>) -> StreamFeatures {
+        let mechanisms = connection.mechanisms(now()).into_iter().map(str::to_owned).collect();
+        let tokens = connection.fast_mechanisms().into_iter().map(|token| Mechanism(token.name().to_owned())).collect();
+        let fast = FastQuery { tls_0rtt: false, mechanisms: tokens };
+        let bind2 = Some(BindFeature { inline_features: Vec::new() });
+        let inline = InlineFeatures { bind2, sm: None::<sm::StreamManagement>, payloads: vec![fast.into()] };
+        let bindings = vec![Type::TlsExporter, Type::TlsServerEndPoint];
+        StreamFeatures {
+            sasl2: Some(Authentication { mechanisms, inline: Some(inline) }),
+            sasl_cb: Some(SaslChannelBinding { types: bindings }),
+            ..StreamFeatures::default()
         }
-        let mut scram = scram::Server::start(&self.password, connection.facts())?;
-        let message = scram.step(login.request.initial_response.as_deref().unwrap_or_default())?;
-        wire.send(&challenge(Version::Sasl2, &message)?)?;
-        let ClientElement::Response(response) = ClientElement::parse(&wire.element()?)? else {
-            return Err("a response was due".into());
-        };
-        let message = scram.step(&response.message)?;
-        let name = scram.who().ok_or("a wrong name or password")?;
-        let full = scram::full_login(&name, connection.facts())?;
-        let who = Login { full: &full, identity: &name, device: DeviceId::new(random()?), now: now() };
-        let (logged_in, issued) = match login.token_request(&name, random()?)? {
-            Some(request) => {
-                let (logged_in, issued) = connection.logged_in_with_token(who, &exporter(&wire.tls.conn), &request);
-                (logged_in, Some(issued?))
-            }
-            None => (connection.logged_in(who, &exporter(&wire.tls.conn)), None),
-        };
-        self.commit(&logged_in.commit)?;
-        say(format!("login {mechanism} {name}{}", if issued.is_some() { " token" } else { "" }));
-        wire.send(&success(&name, Some(message), issued.as_ref())?)?;
-        Ok(true)
     }
 
-    /// A login with a token.
-    fn token(
+    /// A full login, and the token that the client asks for with it.
+    async fn password(
         &self,
-        wire: &mut Wire,
+        xml: &mut Stream,
+        connection: &mut Connection<'_>,
+        login: &Authenticate,
+    ) -> Result<Result<Welcome, Failure>, Fault> {
+        let mut scram = self.service.full_login(connection)?;
+        let mut message = login.request.initial_response.clone().unwrap_or_default().to_vec();
+        for last in [false, true] {
+            // What is wrong with it is the server's own business.
+            let Ok(answer) = scram.step(&message) else { break };
+            message = answer;
+            if !last {
+                xml.send(&element(&challenge(Version::Sasl2, &message)?)?).await?;
+                let ClientElement::Response(response) = ClientElement::parse(&octets(&need(xml).await?))? else {
+                    return Err("a response was due".into());
+                };
+                message = response.message.to_vec();
+            }
+        }
+        let Some(name) = scram.who() else { return Ok(Err(Failure::new(Outcome::BadProof, None))) };
+        let request = login.token_request(&name, random()?)?;
+        let tls = xml.get_stream().get_ref().stream.get_ref().1;
+        let token = self.service.logged_in_with_token(connection, tls, &name, request.as_ref())?;
+        Ok(Ok(Welcome { name, message: Some(message), token }))
+    }
+
+    /// A login by EXTERNAL, IKY or a token.
+    fn known(
+        &self,
         connection: &mut Connection<'_>,
         header: &StreamHeader,
         login: &Authenticate,
-        say: &dyn Fn(String),
-    ) -> Result<bool, Fault> {
-        let name = login.request.mechanism;
-        let request = login.ht_request(header, random()?)?;
-        // How much later it is for tokens than for passwords.
-        let later = match self.mode.as_str() {
+        say: fn(String),
+    ) -> Result<Result<Welcome, Failure>, Fault> {
+        let mechanism = login.request.mechanism;
+        let mut verdict: Verdict = if login.fast.is_some() {
+            self.service.judge_token(connection, login.ht_request(header, random()?)?, now().after(self.later()))
+        } else {
+            let message = login.request.initial_response.clone().unwrap_or_default();
+            let verdict = self.service.judge(connection, mechanism, &message);
+            verdict.ok_or_else(|| format!("{mechanism} recognises nobody"))?
+        };
+        let Some(client) = verdict.recognised.take() else {
+            say(format!("refused {mechanism} {:?}", verdict.outcome));
+            return Ok(Err(Failure::new(verdict.outcome, verdict.message.as_deref())));
+        };
+        let name = client.identity().to_owned();
+        say(format!("recognised {mechanism} {name}{}", if verdict.token.is_some() { " token" } else { "" }));
+        self.service.recognised(connection, &client)?;
+        let message = match (self.mode.as_str(), verdict.message) {
+            ("missing", _) => None,
+            ("empty", _) => Some(Vec::new()),
+            ("wrong", Some(mut message)) => {
+                message.iter_mut().take(1).for_each(|octet| *octet ^= 1);
+                Some(message)
+            }
+            (_, message) => message,
+        };
+        Ok(Ok(Welcome { name, message, token: verdict.token }))
+    }
+
+    /// How much later it is for tokens than for passwords.
+    fn later(&self) -> Duration {
+        match self.mode.as_str() {
             "renew" => Duration::from_secs(25 * DAY),
             "expire" => Duration::from_secs(31 * DAY),
             _ => Duration::ZERO,
+        }
+    }
+
+    /// `<success/>` with everything in it.
+    fn success(&self, welcome: Welcome) -> Result<Element, Fault> {
+        let success = Success {
+            data: welcome.message.map(Into::into),
+            authorization_identifier: Some(format!("{}@{}/interop", welcome.name, self.name)),
+            bound: Some(Bound::empty()),
+            token: welcome.token.as_ref().map(IssuedToken::try_from).transpose()?,
+            ..Success::default()
         };
-        let now = now().after(later);
-        let mut verdict = connection.ht(request).run(&self.store, now);
-        let Some(client) = &verdict.recognised else {
-            say(format!("refused {name} {:?}", verdict.outcome));
-            wire.send(&Failure::new(verdict.outcome, None).to_octets(Version::Sasl2)?)?;
-            return Ok(false);
-        };
-        say(format!("recognised {name} {}{}", client.identity(), if verdict.token.is_some() { " token" } else { "" }));
-        match (self.mode.as_str(), &mut verdict.message) {
-            ("missing", message) => *message = None,
-            ("empty", message) => *message = Some(Vec::new()),
-            ("wrong", Some(message)) => message.iter_mut().take(1).for_each(|octet| *octet ^= 1),
-            _ => {}
-        }
-        wire.send(&success(client.identity(), verdict.message.take(), verdict.token.as_ref())?)?;
-        if let Some(link) = connection.recognised(client, now) {
-            self.commit(&link)?;
-        }
-        Ok(true)
+        element(&success.to_octets(Version::Sasl2)?)
     }
 
-    fn commit(&self, commit: &Commit) -> Result<(), Fault> {
-        match self.store.commit(commit, now())? {
-            committed if committed.is_durable() => Ok(()),
-            other => Err(format!("the store did not keep it: {other:?}").into()),
+    /// Takes what the client has to say until it closes the stream.
+    async fn stanzas(&self, xml: &mut Stream, say: fn(String)) -> Result<(), Fault> {
+        while let Some(stanza) = next(xml).await? {
+            if let Ok(message) = Message::try_from(stanza.clone()) {
+                let body = message.bodies.into_values().next().ok_or("a message without body")?;
+                say(format!("message {body}"));
+            } else if let Ok(Iq::Get { id, payload, .. }) = Iq::try_from(stanza) {
+                if payload.is("ping", ns::PING) {
+                    xml.send(&Iq::Result { from: None, to: None, id, payload: None }).await?;
+                }
+            }
         }
+        Ok(xml.shutdown().await?)
     }
-}
-
-/// `<success/>` with everything in it, and the features behind it.
-fn success(name: &str, message: Option<Vec<u8>>, token: Option<&Issued>) -> Result<Vec<u8>, Fault> {
-    let token = token.map(IssuedToken::try_from).transpose()?;
-    let success = Success {
-        data: message.map(Into::into),
-        authorization_identifier: Some(format!("{name}@{NAME}/interop")),
-        bound: Some(Bound::empty()),
-        token,
-        ..Success::default()
-    };
-    Ok([success.to_octets(Version::Sasl2)?, Features::default().to_octets()?].concat())
-}
-
-/// Takes what the client has to say until it closes the stream.
-fn stanzas(wire: &mut Wire, say: &dyn Fn(String)) -> Result<(), Fault> {
-    while let Some(element) = wire.next()? {
-        let text = String::from_utf8_lossy(&element);
-        if text.starts_with("<iq ") && text.contains("'urn:xmpp:ping'") {
-            let id = text.split(['\'', '"']).skip_while(|part| !part.ends_with(" id=")).nth(1);
-            wire.send(format!("<iq type='result' id='{}'/>", id.unwrap_or_default()).as_bytes())?;
-        }
-        if text.starts_with("<message ") {
-            let body = text.split_once("<body>").and_then(|(_, rest)| rest.split_once("</body>"));
-            say(format!("message {}", body.ok_or("a message without body")?.0));
-        }
-    }
-    wire.send(b"</stream:stream>")
 }
 
 fn hex(octets: [u8; 8]) -> String {

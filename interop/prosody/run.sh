@@ -46,8 +46,8 @@ steps() { # client host mechanism step...
   local client=$1 host=$2 mechanism=$3 actions=() step name action says said n=0 good=yes
   shift 3
   for step in "$@"; do actions+=("$(cut -d@ -f2 <<<"$step")"); done
-  timeout 60 "$client" --server "127.0.0.1:$PROSODY_PORT" --ca "$work/cert.pem" --host "$host.example.com" \
-    --mechanism "$mechanism" "${actions[@]}" >"$work/client.out" 2>&1 </dev/null
+  timeout 60 "$client" --server "127.0.0.1:$PROSODY_PORT" --ca "$work/cert.pem" --name "$host.example.com" \
+    --user alice --password secret --mechanism "$mechanism" "${actions[@]}" >"$work/client.out" 2>&1 </dev/null
   for step in "$@"; do
     n=$((n + 1))
     IFS=@ read -r name action says <<<"$step"
