@@ -13,16 +13,13 @@ use fast_reauth::channel::ServerName;
 use fast_reauth::profile::Completion;
 use fast_reauth::rustls::{ClientWatch, Sessions, exporter};
 use fast_reauth::store::client::{Account, Accounts, Attempt, Connection, Plan, Settled};
-use tokio_rustls::rustls::crypto::ring::default_provider;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName as DnsName};
-use tokio_rustls::rustls::version::TLS13;
-use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore};
+use tokio_rustls::rustls::pki_types::ServerName as DnsName;
+use tokio_rustls::rustls::{ClientConfig, ClientConnection};
 
 use crate::smtp::Submission;
 use crate::state::StateFile;
 use crate::wire::Wire;
-use crate::{Args, Fault, IMAP, PASSWORD, SMTP, USER, now};
+use crate::{Args, Fault, IMAP, PASSWORD, SMTP, USER, certificates, now};
 
 const IKY: Pin = Pin::SHA_256_NONE;
 const HT: HtMechanism = HtMechanism::HT_SHA_256_NONE;
@@ -41,15 +38,9 @@ struct Client {
 
 /// Takes the steps, and prints what came of each.
 pub(crate) fn run(args: &Args) -> Result<(), Fault> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(&args.ca)?)?;
-    let base = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_protocol_versions(&[&TLS13])?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     let account = |service, name| Ok::<_, Fault>(Account::new(Scope::new(service, ServerName::parse(name)?), USER));
     let mut client = Client {
-        base: Arc::new(base),
+        base: certificates::client_of(&args.ca)?,
         sessions: Sessions::new(NonZeroUsize::MIN),
         accounts: Accounts::new(Policy::default()),
         imap: account(Service::IMAP, IMAP)?,

@@ -9,16 +9,11 @@ use fast_reauth::channel::Handle;
 use fast_reauth::mechanism::Connection;
 use fast_reauth::profile::{Offer, imap};
 use fast_reauth::rustls::{Recognition, exporter};
-use tokio_rustls::rustls::crypto::ring::default_provider;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::ServerSessionMemoryCache;
-use tokio_rustls::rustls::version::TLS13;
-use tokio_rustls::rustls::{ServerConfig, ServerConnection};
+use tokio_rustls::rustls::ServerConnection;
 
 use crate::service::Provider;
 use crate::wire::Wire;
-use crate::{Args, Fault, PASSWORD, USER, now, random};
+use crate::{Args, Fault, PASSWORD, USER, certificates, now, random};
 
 pub(crate) struct Imap {
     recognition: Recognition,
@@ -27,13 +22,7 @@ pub(crate) struct Imap {
 
 impl Imap {
     pub(crate) fn new(args: &Args, provider: Arc<Provider>) -> Result<Self, Fault> {
-        let chain = CertificateDer::pem_file_iter(&args.cert)?.collect::<Result<Vec<_>, _>>()?;
-        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_protocol_versions(&[&TLS13])?
-            .with_no_client_auth();
-        let mut config = config.with_single_cert(chain, PrivateKeyDer::from_pem_file(&args.key)?)?;
-        config.session_storage = ServerSessionMemoryCache::new(1024);
-        Ok(Self { recognition: Recognition::new(Arc::new(config)), provider })
+        Ok(Self { recognition: Recognition::new(certificates::server_of(&args.cert, &args.key)?), provider })
     }
 
     pub(crate) fn serve(&self, tcp: TcpStream) -> Result<(), Fault> {

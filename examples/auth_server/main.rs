@@ -21,8 +21,13 @@
 //! has their names.
 
 mod auth;
+#[path = "../common/certificates.rs"]
+#[allow(dead_code)] // they are in files here
+mod certificates;
 mod client;
 mod imap;
+#[path = "../common/peer.rs"]
+mod peer;
 mod service;
 mod smtp;
 #[allow(dead_code)] // it keeps, and begins with nothing
@@ -36,7 +41,7 @@ use std::io::BufRead as _;
 use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use fast_reauth::Timestamp;
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -51,9 +56,6 @@ const USER: &str = "alice";
 const PASSWORD: &str = "secret";
 const IDENTITY: &str = "account-of-alice";
 
-/// No process lives longer than this, whatever happens to who started it.
-const LIFETIME: Duration = Duration::from_secs(120);
-
 /// What the command line says.
 #[derive(Debug, Default)]
 struct Args {
@@ -67,24 +69,20 @@ struct Args {
 }
 
 impl Args {
-    fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, Fault> {
+    fn parse(words: &mut dyn Iterator<Item = String>) -> Result<Self, Fault> {
         let mut args = Self::default();
-        while let Some(word) = words.next() {
-            if !word.starts_with("--") {
-                args.steps.push(word);
-                continue;
+        args.steps = peer::options(words, |option, value| {
+            match option {
+                "cert" => args.cert = value,
+                "key" => args.key = value,
+                "ca" => args.ca = value,
+                "imap" => args.imap = value.parse()?,
+                "smtp" => args.smtp = value.parse()?,
+                "state" => args.state = value,
+                _ => return Ok(false),
             }
-            let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
-            match word.as_str() {
-                "--cert" => args.cert = value,
-                "--key" => args.key = value,
-                "--ca" => args.ca = value,
-                "--imap" => args.imap = value.parse()?,
-                "--smtp" => args.smtp = value.parse()?,
-                "--state" => args.state = value,
-                _ => return Err(format!("there is no option {word}").into()),
-            }
-        }
+            Ok(true)
+        })?;
         Ok(args)
     }
 }
@@ -132,22 +130,12 @@ fn random<const N: usize>() -> Result<[u8; N], Fault> {
 }
 
 fn main() -> ExitCode {
-    std::thread::spawn(|| {
-        std::thread::sleep(LIFETIME);
-        std::process::exit(3);
-    });
-    let mut words = std::env::args().skip(1);
-    let end = words.next();
-    let done = Args::parse(words).and_then(|args| match end.as_deref() {
-        Some("server") => serve(&args),
-        Some("client") => client::run(&args),
-        _ => Err("which end: server or client?".into()),
-    });
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => {
-            println!("error {fault}");
-            ExitCode::FAILURE
+    peer::main(|part, words| {
+        let args = Args::parse(words)?;
+        match part {
+            "server" => serve(&args),
+            "client" => client::run(&args),
+            _ => Err("which end: server or client?".into()),
         }
-    }
+    })
 }

@@ -51,6 +51,17 @@ pub(crate) fn server(identity: &Identity) -> Result<Arc<ServerConfig>, Fault> {
     Ok(Arc::new(config))
 }
 
+/// The configuration of a server with the certificate and key in these files.
+pub(crate) fn server_of(certificate: &str, key: &str) -> Result<Arc<ServerConfig>, Fault> {
+    let certificate = read(Path::new(certificate), "the certificate (--cert)")?;
+    server(&Identity { certificate, key: read(Path::new(key), "its key (--key)")? })
+}
+
+/// The configuration of a client that trusts the certificate in this file.
+pub(crate) fn client_of(trusted: &str) -> Result<Arc<ClientConfig>, Fault> {
+    client(&read(Path::new(trusted), "the certificate to trust (--ca)")?)
+}
+
 /// The configuration of a client that trusts this certificate, or who signed with it.
 pub(crate) fn client(trusted: &str) -> Result<Arc<ClientConfig>, Fault> {
     let mut roots = RootCertStore::empty();

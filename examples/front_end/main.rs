@@ -19,9 +19,14 @@
 //! another connection what the client sent. `direct` is a client that connects past the front end, with a header of its
 //! own or without.
 
+#[path = "../common/certificates.rs"]
+#[allow(dead_code)] // they are in files here
+mod certificates;
 #[path = "../interop_peer/client.rs"]
 mod client;
 mod direct;
+#[path = "../common/peer.rs"]
+mod peer;
 mod plain;
 mod relay;
 mod server;
@@ -45,9 +50,6 @@ const NAME: &str = "example.com";
 const USER: &str = "alice";
 const PASSWORD: &str = "secret";
 
-/// No peer lives longer than this, whatever happens to who started it.
-const LIFETIME: Duration = Duration::from_secs(120);
-
 /// What the command line says.
 #[derive(Debug, Default)]
 struct Args {
@@ -64,29 +66,25 @@ struct Args {
 }
 
 impl Args {
-    fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, Fault> {
+    fn parse(words: &mut dyn Iterator<Item = String>) -> Result<Self, Fault> {
         let mut args = Self::default();
-        while let Some(word) = words.next() {
-            if !word.starts_with("--") {
-                args.steps.push(word);
-                continue;
-            }
-            let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
-            match word.as_str() {
-                "--cert" => args.cert = value,
-                "--key" => args.key = value,
-                "--ca" => args.ca = value,
-                "--port" => args.port = value.parse()?,
-                "--from" => args.from = value,
-                "--mode" => args.mode = value,
-                "--protocol" => args.protocol = value,
-                "--weakest" => args.weakest = Some(binding(&value)?),
-                "--mechanism" => {
+        args.steps = peer::options(words, |option, value| {
+            match option {
+                "cert" => args.cert = value,
+                "key" => args.key = value,
+                "ca" => args.ca = value,
+                "port" => args.port = value.parse()?,
+                "from" => args.from = value,
+                "mode" => args.mode = value,
+                "protocol" => args.protocol = value,
+                "weakest" => args.weakest = Some(binding(&value)?),
+                "mechanism" => {
                     args.mechanisms.push(Pin::from_name(&value).ok_or_else(|| format!("{value} is no mechanism"))?)
                 }
-                _ => return Err(format!("there is no option {word}").into()),
+                _ => return Ok(false),
             }
-        }
+            Ok(true)
+        })?;
         if args.mechanisms.is_empty() {
             args.mechanisms.push(Pin::SHA_256_EXPR);
         }
@@ -107,25 +105,15 @@ fn now(later: Duration) -> Timestamp {
 }
 
 fn main() -> ExitCode {
-    std::thread::spawn(|| {
-        std::thread::sleep(LIFETIME);
-        std::process::exit(3);
-    });
-    let mut words = std::env::args().skip(1);
-    let part = words.next();
-    let done = Args::parse(words).and_then(|args| match part.as_deref() {
-        Some("server") => server::run(&args),
-        Some("client") if args.protocol == "xmpp" => xmpp_client::run(&args),
-        Some("client") => client::run(&args),
-        Some("relay") => relay::run(&args),
-        Some("direct") => direct::run(&args),
-        _ => Err("which part: server, client, relay or direct?".into()),
-    });
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => {
-            println!("error {fault}");
-            ExitCode::FAILURE
+    peer::main(|part, words| {
+        let args = Args::parse(words)?;
+        match part {
+            "server" => server::run(&args),
+            "client" if args.protocol == "xmpp" => xmpp_client::run(&args),
+            "client" => client::run(&args),
+            "relay" => relay::run(&args),
+            "direct" => direct::run(&args),
+            _ => Err("which part: server, client, relay or direct?".into()),
         }
-    }
+    })
 }

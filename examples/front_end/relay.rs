@@ -6,15 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_rustls::rustls::client::Resumption;
-use tokio_rustls::rustls::crypto::ring::default_provider;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::version::TLS13;
-use tokio_rustls::rustls::{
-    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
-};
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection, StreamOwned};
 
-use crate::{Args, Fault, NAME};
+use crate::{Args, Fault, NAME, certificates};
 
 /// How long either side may be silent before the other is heard.
 const TURN: Duration = Duration::from_millis(50);
@@ -33,19 +28,10 @@ struct Relay {
 
 /// Relays one connection after the other.
 pub(crate) fn run(args: &Args) -> Result<(), Fault> {
-    let chain = CertificateDer::pem_file_iter(&args.cert)?.collect::<Result<Vec<_>, _>>()?;
-    let server = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_protocol_versions(&[&TLS13])?
-        .with_no_client_auth()
-        .with_single_cert(chain, PrivateKeyDer::from_pem_file(&args.key)?)?;
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(&args.ca)?)?;
-    let mut client = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_protocol_versions(&[&TLS13])?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let server = certificates::server_of(&args.cert, &args.key)?;
+    let mut client = ClientConfig::clone(&*certificates::client_of(&args.ca)?);
     client.resumption = Resumption::disabled();
-    let relay = Relay { server: Arc::new(server), client: Arc::new(client), port: args.port };
+    let relay = Relay { server, client: Arc::new(client), port: args.port };
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     println!("port {}", listener.local_addr()?.port());
     std::thread::spawn(|| {

@@ -13,13 +13,10 @@ use fast_reauth::profile::{Completion, Event, MechanismName, NextCommand, Offer,
 use fast_reauth::rustls::{Sessions, exporter};
 use fast_reauth::store::client::{Account, Accounts, Attempt, Connection, Plan, Settled};
 use tokio_rustls::rustls::client::ClientConnectionData;
-use tokio_rustls::rustls::crypto::ring::default_provider;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName as DnsName};
-use tokio_rustls::rustls::version::TLS13;
-use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore};
+use tokio_rustls::rustls::pki_types::ServerName as DnsName;
+use tokio_rustls::rustls::{ClientConfig, ClientConnection};
 
-use crate::{Args, Fault, NAME, PASSWORD, USER, now, wire};
+use crate::{Args, Fault, NAME, PASSWORD, USER, certificates, now, wire};
 
 type Wire = wire::Wire<ClientConnection, ClientConnectionData>;
 
@@ -33,17 +30,9 @@ struct Peer {
 
 /// Takes the steps, and prints what came of each.
 pub(crate) fn run(args: &Args) -> Result<(), Fault> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(&args.ca)? {
-        roots.add(certificate?)?;
-    }
-    let base = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_protocol_versions(&[&TLS13])?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     let scope = Scope::new(Service::IMAP, ServerName::parse(NAME)?);
     let peer = Peer {
-        base: Arc::new(base),
+        base: certificates::client_of(&args.ca)?,
         account: Account::new(scope, USER),
         accounts: Accounts::new(Policy::default()).preferring(args.mechanisms.iter().copied()),
         sessions: Sessions::new(NonZeroUsize::MIN),

@@ -9,7 +9,12 @@
 //! connection: `listed`, `full`, `iky-fresh`, `iky-resumed`, `iky-unlinked`, `iky-altered`, `external` or `external-unlisted`, with
 //! `:PORT` behind it for another port than the usual. It prints a line for each.
 
+#[path = "../common/certificates.rs"]
+#[allow(dead_code)] // they are in files here
+mod certificates;
 mod client;
+#[path = "../common/peer.rs"]
+mod peer;
 mod server;
 mod wire;
 
@@ -28,9 +33,6 @@ const NAME: &str = "imap.example.com";
 const USER: &str = "alice";
 const PASSWORD: &str = "secret";
 
-/// No peer lives longer than this, whatever happens to who started it.
-const LIFETIME: Duration = Duration::from_secs(120);
-
 /// What the command line says.
 #[derive(Debug, Default)]
 struct Args {
@@ -44,26 +46,22 @@ struct Args {
 }
 
 impl Args {
-    fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, Fault> {
+    fn parse(words: &mut dyn Iterator<Item = String>) -> Result<Self, Fault> {
         let mut args = Self { mode: "normal".to_owned(), ..Self::default() };
-        while let Some(word) = words.next() {
-            if !word.starts_with("--") {
-                args.steps.push(word);
-                continue;
-            }
-            let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
-            match word.as_str() {
-                "--cert" => args.cert = value,
-                "--key" => args.key = value,
-                "--ca" => args.ca = value,
-                "--port" => args.port = value.parse()?,
-                "--mode" => args.mode = value,
-                "--mechanism" => {
+        args.steps = peer::options(words, |option, value| {
+            match option {
+                "cert" => args.cert = value,
+                "key" => args.key = value,
+                "ca" => args.ca = value,
+                "port" => args.port = value.parse()?,
+                "mode" => args.mode = value,
+                "mechanism" => {
                     args.mechanisms.push(Pin::from_name(&value).ok_or_else(|| format!("{value} is no mechanism"))?)
                 }
-                _ => return Err(format!("there is no option {word}").into()),
+                _ => return Ok(false),
             }
-        }
+            Ok(true)
+        })?;
         if args.mechanisms.is_empty() {
             args.mechanisms.push(Pin::SHA_256_EXPR);
         }
@@ -78,22 +76,12 @@ fn now(later: Duration) -> Timestamp {
 }
 
 fn main() -> ExitCode {
-    std::thread::spawn(|| {
-        std::thread::sleep(LIFETIME);
-        std::process::exit(3);
-    });
-    let mut words = std::env::args().skip(1);
-    let end = words.next();
-    let done = Args::parse(words).and_then(|args| match end.as_deref() {
-        Some("server") => server::run(&args),
-        Some("client") => client::run(&args),
-        _ => Err("which end: server or client?".into()),
-    });
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => {
-            println!("error {fault}");
-            ExitCode::FAILURE
+    peer::main(|part, words| {
+        let args = Args::parse(words)?;
+        match part {
+            "server" => server::run(&args),
+            "client" => client::run(&args),
+            _ => Err("which end: server or client?".into()),
         }
-    }
+    })
 }

@@ -2,7 +2,6 @@
 
 use std::io::Read as _;
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -14,14 +13,10 @@ use fast_reauth::profile::{Offer, ServerEvent, imap};
 use fast_reauth::rustls::{Recognition, exporter};
 use fast_reauth::store::{Commit, MemoryStore, Store as _};
 use ring::rand::{SecureRandom as _, SystemRandom};
-use tokio_rustls::rustls::crypto::ring::default_provider;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::{ServerConnectionData, ServerSessionMemoryCache};
-use tokio_rustls::rustls::version::TLS13;
-use tokio_rustls::rustls::{ServerConfig, ServerConnection};
+use tokio_rustls::rustls::ServerConnection;
+use tokio_rustls::rustls::server::ServerConnectionData;
 
-use crate::{Args, Fault, NAME, PASSWORD, USER, now, wire};
+use crate::{Args, Fault, NAME, PASSWORD, USER, certificates, now, wire};
 
 /// How much later it is after a full login, so that what is left of seven days is to be renewed.
 const LATER: Duration = Duration::from_secs(6 * 86_400);
@@ -41,18 +36,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Fault> {
     if !["normal", "renew", "spoil", "forget"].contains(&args.mode.as_str()) {
         return Err(format!("there is no mode {}", args.mode).into());
     }
-    let chain = CertificateDer::pem_file_iter(&args.cert)?.collect::<Result<Vec<_>, _>>()?;
-    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_protocol_versions(&[&TLS13])?
-        .with_no_client_auth()
-        .with_single_cert(chain, PrivateKeyDer::from_pem_file(&args.key)?);
-    let mut config = config?;
-    // Sessions stay in the server, so EXTERNAL is offered without further ado.
-    config.session_storage = ServerSessionMemoryCache::new(1024);
     let server = mechanism::Server::new(Service::IMAP, [ServerName::parse(NAME)?], ["PLAIN"])?;
     let mut peer = Peer {
         server: server.pins(args.mechanisms.iter().copied()),
-        recognition: Recognition::new(Arc::new(config)),
+        recognition: Recognition::new(certificates::server_of(&args.cert, &args.key)?),
         store: MemoryStore::default(),
         mode: args.mode.clone(),
         later: Duration::ZERO,
@@ -64,7 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Fault> {
         std::process::exit(0);
     });
     loop {
-        if let Err(fault) = peer.serve(listener.accept()?.0) {
+        if let Err(fault) = listener.accept().map_err(Fault::from).and_then(|(tcp, _)| peer.serve(tcp)) {
             println!("error {fault}");
         }
     }
