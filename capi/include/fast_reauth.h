@@ -6,12 +6,17 @@
  * with the function of its name; NULL is free to be freed. A handle keeps alive what it needs: a connection goes on when its server is freed.
  * What a function takes it reads while it runs, and keeps no pointer to. What it writes to by `out` holds NULL, or nothing, after it failed.
  *
+ * Processes. A store is for the process that opened it. In a fork() it is FR_FORKED, also by the servers and connections that use it; they may be
+ * freed there. A client's handles have the same counters in both, so one of the two is refused: load what is saved anew.
+ *
  * Misuse. NULL where there must be something is FR_NULL, a length or a value that can't be is FR_INVALID, and a second use of what is used up is FR_SPENT. A
  * fault inside is FR_INTERNAL: nothing is thrown. What can't be noticed: a pointer to what is not there any more, or to something else.
  *
  * Threads. All functions may be called from any thread, those of one handle at once too; but nobody may use a handle while, or after, it is freed.
  *
- * Time is an argument: seconds since 1970, of a clock that is right within a minute. Random numbers come from the system (getrandom() and the like).
+ * Time is an argument: seconds since 1970, of a clock that is right within a minute; 0, and what can only be milliseconds or a failed time(), is FR_INVALID. Random numbers come from the system (getrandom() and the like).
+ *
+ * Version. A program that is linked with a shared library asks fr_is_of_this_header() once, as structures and functions may change.
  *
  * Text is UTF-8 with its length. Lengths are in octets.
  */
@@ -21,6 +26,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+/*
+ Which structures and functions this header is of. It changes with them.
+ */
+#define FR_ABI 1
 
 /*
  TLS 1.3 (RFC 8446).
@@ -187,6 +197,14 @@ typedef enum fr_result {
    The store's file is of another version.
    */
   FR_VERSION = 108,
+  /*
+   Called from a callback that this library runs.
+   */
+  FR_CALLBACK = 109,
+  /*
+   The handle's store was opened by another process, of which this one is a fork().
+   */
+  FR_FORKED = 110,
 } fr_result;
 
 /*
@@ -274,7 +292,8 @@ typedef struct fr_sibling {
 /*
  A TLS exporter (RFC 5705, RFC 8446 section 7.5): fills `out` for this label and this context, which is present also where it is empty.
 
- Returns 1 on success and anything else on failure, as OpenSSL's SSL_export_keying_material() does. It must not leave by longjmp() or an exception.
+ Returns 1 on success and anything else on failure, as OpenSSL's SSL_export_keying_material() does; 1 with nothing but zeros in `out` is a
+ failure too. It must not leave by longjmp() or an exception, and calls no function of this library: that is FR_CALLBACK.
  */
 typedef int (*fr_exporter)(void *user,
                            const uint8_t *label,
@@ -414,6 +433,11 @@ extern "C" {
  Wipes and frees what a buffer holds, and leaves it empty. Nothing for NULL, or an empty one.
  */
 void fr_buf_free(struct fr_buf *buf);
+
+/*
+ FR_ABI of the header that belongs to this library: fr_is_of_this_header() compares.
+ */
+uint32_t fr_abi(void);
 
 /*
  The name of a result, as "FR_STALE", for a log; "FR_?" for a number that is none. It is never freed.
@@ -679,6 +703,11 @@ void fr_client_connection_free(struct fr_client_connection *connection);
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
+
+/* Whether the library that runs is the one that this header is of; 0 where it is not, and then nothing else is to be called. */
+static inline int fr_is_of_this_header(void) {
+  return fr_abi() == FR_ABI;
+}
 
 /* A C string as octets; none for NULL. */
 static inline fr_octets fr_str(const char *string) {

@@ -4,6 +4,7 @@
 //! runs; a handle was made by this library and was not freed; a callback returns.
 #![allow(unsafe_code)]
 
+use core::cell::Cell;
 use core::ptr::NonNull;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
@@ -14,13 +15,41 @@ use crate::{fr_buf, fr_octets, fr_result};
 
 /// Runs a function's body. No panic crosses into C, where it would be undefined behaviour; what it left half-done is behind locks that are
 /// poisoned then, and answer the same from then on.
+///
+/// Nor does a callback get in: it runs while what called it is locked, and would wait for itself.
 pub fn guard(body: impl FnOnce() -> Result<(), fr_result>) -> fr_result {
+    if IN_CALLBACK.get() {
+        return fr_result::FR_CALLBACK;
+    }
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(())) => fr_result::FR_OK,
         Ok(Err(result)) => result,
         Err(_) => fr_result::FR_INTERNAL,
     }
 }
+
+thread_local! {
+    static IN_CALLBACK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs one of C's functions.
+pub(crate) fn in_callback<T>(call: impl FnOnce() -> T) -> T {
+    IN_CALLBACK.set(true);
+    let answer = call();
+    IN_CALLBACK.set(false);
+    answer
+}
+
+/// What C may use from several threads at once has to be fit for it.
+const fn for_many_threads<T: Send + Sync>() {}
+const _: () = {
+    for_many_threads::<crate::fr_store>();
+    for_many_threads::<crate::fr_server>();
+    for_many_threads::<crate::fr_server_connection>();
+    for_many_threads::<crate::fr_client>();
+    for_many_threads::<crate::fr_client_connection>();
+    for_many_threads::<crate::fr_attempt>();
+};
 
 /// A handle, or a structure that is read.
 ///

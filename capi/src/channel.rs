@@ -4,7 +4,7 @@ use core::ffi::{c_int, c_void};
 
 use fast_reauth::channel::{ChannelFacts, EndPoint, Exporter, ExporterUnavailable, ServerName, Tickets};
 
-use crate::boundary::{octets, text};
+use crate::boundary::{in_callback, octets, text};
 use crate::{fr_octets, fr_result};
 
 /// TLS 1.3 (RFC 8446).
@@ -29,7 +29,8 @@ const ALL_FLAGS: u32 = 63;
 
 /// A TLS exporter (RFC 5705, RFC 8446 section 7.5): fills `out` for this label and this context, which is present also where it is empty.
 ///
-/// Returns 1 on success and anything else on failure, as OpenSSL's SSL_export_keying_material() does. It must not leave by longjmp() or an exception.
+/// Returns 1 on success and anything else on failure, as OpenSSL's SSL_export_keying_material() does; 1 with nothing but zeros in `out` is a
+/// failure too. It must not leave by longjmp() or an exception, and calls no function of this library: that is FR_CALLBACK.
 pub type fr_exporter = Option<
     unsafe extern "C" fn(
         user: *mut c_void,
@@ -83,11 +84,17 @@ impl Exporter for Callback {
     fn export(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), ExporterUnavailable> {
         let call = self.call.ok_or(ExporterUnavailable)?;
         // SAFETY: `new` was promised that it may be called; the pointers and lengths are those of slices.
-        let answer = unsafe {
+        let answer = in_callback(|| unsafe {
             call(self.user, label.as_ptr(), label.len(), context.as_ptr(), context.len(), out.as_mut_ptr(), out.len())
-        };
-        if answer == 1 { Ok(()) } else { Err(ExporterUnavailable) }
+        });
+        // A callback that fills nothing would make keys that everybody knows.
+        if answer == 1 && !is_blank(out) { Ok(()) } else { Err(ExporterUnavailable) }
     }
+}
+
+/// Whether these octets are memory that nobody wrote to, and no secret.
+fn is_blank(octets: &[u8]) -> bool {
+    octets.iter().fold(0, |all, octet| all | octet) == 0
 }
 
 /// The facts that C gives.
@@ -130,6 +137,9 @@ pub(crate) unsafe fn facts(channel: &fr_channel) -> Result<ChannelFacts, fr_resu
         let exporter = unsafe { Callback::new(channel.exporter, channel.exporter_user) };
         facts = facts.exporter(&exporter).map_err(|_| fr_result::FR_INVALID)?;
     } else if !binding.is_empty() {
+        if is_blank(binding) {
+            return Err(fr_result::FR_INVALID);
+        }
         facts = facts.tls_exporter_alone(binding).map_err(|_| fr_result::FR_INVALID)?;
     }
     Ok(facts)

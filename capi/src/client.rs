@@ -13,6 +13,7 @@ use self_cell::self_cell;
 use zeroize::Zeroizing;
 
 use crate::names::scope;
+use crate::values::present;
 use crate::{fr_result, result, state};
 
 /// All accounts of a client. For many threads.
@@ -123,7 +124,8 @@ impl fr_client_connection {
     }
 
     pub(crate) fn plan(&self, now: u64) -> Result<fr_attempt, fr_result> {
-        match self.with(|connection| Ok(connection.plan(Timestamp::from_secs(now))))? {
+        let now = present(now)?;
+        match self.with(|connection| Ok(connection.plan(now)))? {
             Plan::Known(attempt) => Ok(fr_attempt { connection: self.number, attempt: Mutex::new(Some(attempt)) }),
             Plan::FullLogin => Err(fr_result::FR_FULL_LOGIN),
             Plan::FullHandshake => Err(fr_result::FR_FULL_HANDSHAKE),
@@ -138,13 +140,12 @@ impl fr_client_connection {
         responder: &[u8],
         now: u64,
     ) -> Result<(), fr_result> {
-        let outcome = result::outcome(outcome)?;
+        let (outcome, now) = (result::outcome(outcome)?, present(now)?);
         if attempt.connection != self.number {
             return Err(fr_result::FR_INVALID);
         }
         let attempt = attempt.attempt.lock().map_err(|_| fr_result::FR_INTERNAL)?.take().ok_or(fr_result::FR_SPENT)?;
         let responder = (!responder.is_empty()).then_some(responder);
-        let now = Timestamp::from_secs(now);
         match self.with(|connection| Ok(connection.settle(attempt, outcome, responder, now)))? {
             Settled::LoggedIn => Ok(()),
             Settled::Failed(next) => Err(next.into()),
@@ -159,12 +160,12 @@ impl fr_client_connection {
         now: u64,
     ) -> Result<(), fr_result> {
         self.is_of(login)?;
+        let now = present(now)?;
         for (scope, _) in siblings {
             self.known.adopt(&Account { scope: scope.clone(), login_name: self.account.login_name.clone() })?;
         }
         self.known.adopt(&self.account)?;
         let known = self.with(|connection| {
-            let now = Timestamp::from_secs(now);
             connection.logged_in(login, exporter, siblings, now).map_err(|_| fr_result::FR_NOT_KNOWN)
         })?;
         if known { Ok(()) } else { Err(fr_result::FR_NOT_KNOWN) }
@@ -179,19 +180,20 @@ impl fr_client_connection {
         now: u64,
     ) -> Result<(), fr_result> {
         self.is_of(login)?;
+        let now = present(now)?;
         let mechanism = HtMechanism::from_name(mechanism).ok_or(fr_result::FR_INVALID)?;
         self.known.adopt(&self.account)?;
         self.with(|connection| {
-            let (expires, now) = (Timestamp::from_secs(expires), Timestamp::from_secs(now));
-            connection.token_issued(login, mechanism, token, expires, now).map_err(|_| fr_result::FR_NOT_KNOWN)
+            connection
+                .token_issued(login, mechanism, token, Timestamp::from_secs(expires), now)
+                .map_err(|_| fr_result::FR_NOT_KNOWN)
         })
     }
 
     pub(crate) fn token_rotated(&self, token: &str, expires: u64, now: u64) -> Result<(), fr_result> {
-        self.with(|connection| {
-            let (expires, now) = (Timestamp::from_secs(expires), Timestamp::from_secs(now));
-            connection.token_rotated(token, expires, now).map_err(|_| fr_result::FR_NOT_KNOWN)
-        })
+        let now = present(now)?;
+        let expires = Timestamp::from_secs(expires);
+        self.with(|connection| connection.token_rotated(token, expires, now).map_err(|_| fr_result::FR_NOT_KNOWN))
     }
 
     /// What is kept belongs to the account that the connection was opened for.

@@ -23,4 +23,4 @@ pub use login::*;
 pub use result::fr_result;
 pub use server::{fr_request, fr_server, fr_server_connection, fr_verdict};
 pub use store::fr_store;
-pub use values::{fr_buf, fr_octets};
+pub use values::{FR_ABI, fr_buf, fr_octets};

@@ -64,6 +64,10 @@ pub enum fr_result {
     FR_DAMAGED = 107,
     /// The store's file is of another version.
     FR_VERSION = 108,
+    /// Called from a callback that this library runs.
+    FR_CALLBACK = 109,
+    /// The handle's store was opened by another process, of which this one is a fork().
+    FR_FORKED = 110,
 }
 
 impl From<Outcome> for fr_result {

@@ -10,15 +10,16 @@ use fast_reauth::assertion::{
 use fast_reauth::channel::{ChannelFacts, Exporter, ServerName};
 use fast_reauth::mechanism::ht::Request;
 use fast_reauth::mechanism::{Connection, LoggedIn, Login, Server, Sibling, Verdict};
-use fast_reauth::store::Store;
 use self_cell::self_cell;
 
 use crate::names::{Listed, random, scope};
+use crate::store::Opened;
+use crate::values::present;
 use crate::{fr_buf, fr_octets, fr_result, fr_store};
 
 /// A service that recognises its clients: what is configured once. For many threads; connections go on with what was configured when they began.
 pub struct fr_server {
-    store: Arc<dyn Store>,
+    store: Arc<Opened>,
     settings: Mutex<Settings>,
 }
 
@@ -31,7 +32,7 @@ struct Settings {
 
 /// One connection of a server. For one thread at a time; another one that comes meanwhile waits.
 pub struct fr_server_connection {
-    store: Arc<dyn Store>,
+    store: Arc<Opened>,
     cell: Mutex<Cell>,
 }
 
@@ -143,8 +144,9 @@ impl fr_server_connection {
     }
 
     pub(crate) fn mechanisms(&self, now: u64) -> Result<String, fr_result> {
+        let now = present(now)?;
         self.with(|connection| {
-            let names = connection.mechanisms(Timestamp::from_secs(now)).join(" ");
+            let names = connection.mechanisms(now).join(" ");
             let ht = connection.fast_mechanisms().into_iter().map(HtMechanism::name);
             Ok(ht.fold(names, |names, name| if names.is_empty() { name.to_owned() } else { names + " " + name }))
         })
@@ -158,7 +160,7 @@ impl fr_server_connection {
         count: u64,
         now: u64,
     ) -> Result<Verdict, fr_result> {
-        let now = Timestamp::from_secs(now);
+        let (now, store) = (present(now)?, self.store.store()?);
         self.with(|connection| {
             let received = match (Pin::from_name(mechanism), HtMechanism::from_name(mechanism)) {
                 (Some(pin), _) => connection.iky(pin, message),
@@ -168,7 +170,7 @@ impl fr_server_connection {
                 }
                 _ => return Err(fr_result::FR_INVALID),
             };
-            let verdict = received.run(&*self.store, now);
+            let verdict = received.run(store, now);
             if let Some(client) = &verdict.recognised {
                 // It counts the successes of this connection. There are no TLS sessions, so there is nothing to store.
                 let _ = connection.recognised(client, now);
@@ -208,7 +210,7 @@ impl fr_server_connection {
     }
 
     fn commit(&self, logged_in: &LoggedIn, now: Timestamp) -> Result<(), fr_result> {
-        let committed = self.store.commit(&logged_in.commit, now)?;
+        let committed = self.store.store()?.commit(&logged_in.commit, now)?;
         committed.is_durable().then_some(()).ok_or(fr_result::FR_NOT_KNOWN)
     }
 }
@@ -217,5 +219,5 @@ fn login<'l>(full: &'l FullLogin, identity: &'l str, now: u64) -> Result<Login<'
     if identity.is_empty() {
         return Err(fr_result::FR_INVALID);
     }
-    Ok(Login { full, identity, device: DeviceId::new(random()?), now: Timestamp::from_secs(now) })
+    Ok(Login { full, identity, device: DeviceId::new(random()?), now: present(now)? })
 }

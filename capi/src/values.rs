@@ -3,6 +3,13 @@
 
 use core::ptr;
 
+use fast_reauth::Timestamp;
+
+use crate::fr_result;
+
+/// Which structures and functions this header is of. It changes with them.
+pub const FR_ABI: u32 = 1;
+
 /// Octets that a function reads while it runs, and keeps no pointer to.
 ///
 /// Of the length 0 with any pointer, NULL included, it is empty. What is said to be text is UTF-8 without NUL at its end; fr_str()
@@ -26,6 +33,14 @@ pub struct fr_buf {
     pub data: *mut u8,
     /// How many there are.
     pub len: usize,
+}
+
+/// Later than any time in seconds is (the year 4147), and earlier than any in milliseconds.
+const NO_TIME: u64 = 1 << 36;
+
+/// A present time. What is none would never expire, or lock an account for millennia: 0, time()'s -1, milliseconds.
+pub(crate) fn present(seconds: u64) -> Result<Timestamp, fr_result> {
+    if (1..NO_TIME).contains(&seconds) { Ok(Timestamp::from_secs(seconds)) } else { Err(fr_result::FR_INVALID) }
 }
 
 impl fr_buf {

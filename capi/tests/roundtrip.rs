@@ -1,4 +1,4 @@
-//! `roundtrip.c` against the library, as a C program sees it: alone, under AddressSanitizer and under valgrind, where these are there.
+//! The programs in C of this folder against the library: alone, under AddressSanitizer and under valgrind, where these are there.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -14,15 +14,18 @@ fn compiler() -> String {
     env::var("CC").unwrap_or_else(|_| "cc".to_owned())
 }
 
-fn compile(name: &str, options: &[&str]) -> Option<PathBuf> {
+/// The programs, each a file in C.
+const PROGRAMS: [&str; 2] = ["roundtrip", "misuse"];
+
+fn compile(name: &str, suffix: &str, options: &[&str]) -> Option<PathBuf> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}{suffix}"));
     let status = Command::new(compiler())
         .args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-g", "-D_POSIX_C_SOURCE=200809L"])
         .args(options)
         .arg("-I")
         .arg(package.join("include"))
-        .arg(package.join("tests/roundtrip.c"))
+        .arg(package.join(format!("tests/{name}.c")))
         .arg(library())
         .args(["-lpthread", "-ldl", "-lm", "-o"])
         .arg(&program)
@@ -45,16 +48,20 @@ fn expect(output: &Output) {
 
 #[test]
 fn a_c_program_logs_in_and_is_refused() {
-    let program = compile("roundtrip", &[]).expect("roundtrip.c compiles");
-    expect(&run(&mut Command::new(program), "alone"));
+    for name in PROGRAMS {
+        let program = compile(name, "", &[]).expect("it compiles");
+        expect(&run(&mut Command::new(program), name));
+    }
 }
 
 #[test]
 fn address_sanitizer_finds_nothing() {
-    let Some(program) = compile("roundtrip-asan", &["-fsanitize=address,undefined"]) else {
-        return println!("not run: {} has no AddressSanitizer", compiler());
-    };
-    expect(&run(&mut Command::new(program), "asan"));
+    for name in PROGRAMS {
+        let Some(program) = compile(name, "-asan", &["-fsanitize=address,undefined"]) else {
+            return println!("not run: {} has no AddressSanitizer", compiler());
+        };
+        expect(&run(&mut Command::new(program), &format!("{name}-asan")));
+    }
 }
 
 #[test]
@@ -62,10 +69,17 @@ fn valgrind_finds_nothing_and_nothing_leaks() {
     if Command::new("valgrind").arg("--version").output().is_err() {
         return println!("not run: there is no valgrind");
     }
-    let program = compile("roundtrip-valgrind", &[]).expect("roundtrip.c compiles");
-    let mut valgrind = Command::new("valgrind");
-    valgrind.args(["--quiet", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect"]);
-    expect(&run(valgrind.arg(program), "valgrind"));
+    for name in PROGRAMS {
+        let program = compile(name, "-valgrind", &[]).expect("it compiles");
+        let mut valgrind = Command::new("valgrind");
+        valgrind.args([
+            "--quiet",
+            "--error-exitcode=9",
+            "--leak-check=full",
+            "--errors-for-leak-kinds=definite,indirect",
+        ]);
+        expect(&run(valgrind.arg(program), &format!("{name}-valgrind")));
+    }
 }
 
 /// The header is C++ too.

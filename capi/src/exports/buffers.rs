@@ -3,13 +3,19 @@
 use core::ffi::{CStr, c_char};
 
 use crate::boundary::release_buffer;
-use crate::{fr_buf, fr_result};
+use crate::{FR_ABI, fr_buf, fr_result};
 
 /// Wipes and frees what a buffer holds, and leaves it empty. Nothing for NULL, or an empty one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fr_buf_free(buf: *mut fr_buf) {
     // SAFETY: C's promise.
     unsafe { release_buffer(buf) }
+}
+
+/// FR_ABI of the header that belongs to this library: fr_is_of_this_header() compares.
+#[unsafe(no_mangle)]
+pub extern "C" fn fr_abi() -> u32 {
+    FR_ABI
 }
 
 /// The name of a result, as "FR_STALE", for a log; "FR_?" for a number that is none. It is never freed.
@@ -28,10 +34,11 @@ macro_rules! names {
     };
 }
 
-const NAMES: [(fr_result, &CStr); 25] = names! {
+const NAMES: [(fr_result, &CStr); 27] = names! {
     FR_OK FR_STALE FR_REVOKED FR_FULL_AUTHENTICATION_DUE FR_CONFIGURATION_CHANGED
     FR_BINDING_MISMATCH FR_REPLAYED FR_BAD_PROOF FR_MALFORMED FR_UNAVAILABLE
     FR_TRY_PREDECESSOR FR_FULL_LOGIN FR_FULL_HANDSHAKE FR_ABANDON FR_LATER
     FR_NOT_KNOWN FR_NULL FR_INVALID FR_SPENT FR_INTERNAL
     FR_NO_RANDOM FR_IO FR_IN_USE FR_DAMAGED FR_VERSION
+    FR_CALLBACK FR_FORKED
 };

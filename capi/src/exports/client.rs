@@ -121,7 +121,8 @@ pub unsafe extern "C" fn fr_attempt_message(
 ) -> fr_result {
     guard(|| {
         // SAFETY: C's promises.
-        let (mechanism, message) = unsafe { (Out::new(mechanism, fr_buf::EMPTY)?, Out::new(message, fr_buf::EMPTY)?) };
+        let (mechanism, message) = unsafe { (Out::new(mechanism, fr_buf::EMPTY), Out::new(message, fr_buf::EMPTY)) };
+        let (mechanism, message) = (mechanism?, message?);
         // SAFETY: C's promise.
         unsafe { reference(attempt)? }.with(|attempt| {
             mechanism.put(buffer(attempt.mechanism().as_bytes()));

@@ -179,7 +179,8 @@ pub unsafe extern "C" fn fr_server_connection_logged_in_with_token(
 ) -> fr_result {
     guard(|| {
         // SAFETY: C's promises.
-        let (token, expires) = unsafe { (Out::new(token, fr_buf::EMPTY)?, Out::new(expires, 0)?) };
+        let (token, expires) = unsafe { (Out::new(token, fr_buf::EMPTY), Out::new(expires, 0)) };
+        let (token, expires) = (token?, expires?);
         // SAFETY: C's promises.
         let (connection, identity) = unsafe { (reference(connection)?, text(identity)?) };
         // SAFETY: C's promises.

@@ -35,10 +35,10 @@ pub unsafe extern "C" fn fr_store_revoke(
     revoked: *mut usize,
 ) -> fr_result {
     guard(|| {
-        // SAFETY: C's promises.
-        let (store, identity) = unsafe { (reference(store)?, text(identity)?) };
         // SAFETY: C's promise.
         let out = if revoked.is_null() { None } else { Some(unsafe { Out::new(revoked, 0) }?) };
+        // SAFETY: C's promises.
+        let (store, identity) = unsafe { (reference(store)?, text(identity)?) };
         let count = store.revoke(identity, now)?;
         if let Some(out) = out {
             out.put(count);
