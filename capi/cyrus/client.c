@@ -15,7 +15,7 @@
 /* One login. */
 struct login {
   const struct mechanism *mechanism;
-  const char *file;
+  char *file;
   fr_client *client;
   fr_client_connection *connection;
   fr_attempt *attempt;
@@ -33,8 +33,9 @@ static int lock_state(const char *file) {
   char name[4096];
   int fd;
   if (snprintf(name, sizeof name, "%s.lock", file) >= (int)sizeof name) return -1;
-  fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd >= 0 && flock(fd, LOCK_EX)) {
+  fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+  while (fd >= 0 && flock(fd, LOCK_EX)) {
+    if (errno == EINTR) continue;
     close(fd);
     fd = -1;
   }
@@ -42,16 +43,19 @@ static int lock_state(const char *file) {
 }
 
 static int load_state(const char *file, fr_client *client) {
-  int fd = open(file, O_RDONLY | O_CLOEXEC), good = 0;
+  int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK), good = 0;
   struct stat about;
   if (fd < 0) return 0;
-  if (!fstat(fd, &about) && S_ISREG(about.st_mode) && about.st_size > 0 && about.st_size <= MAX_STATE) {
+  /* Another one's state is another one's login, and a state that others read is theirs too. */
+  if (!fstat(fd, &about) && S_ISREG(about.st_mode) && about.st_uid == geteuid() && !(about.st_mode & (S_IRWXG | S_IRWXO)) &&
+      about.st_size > 0 && about.st_size <= MAX_STATE) {
     size_t len = (size_t)about.st_size, n = 0;
     uint8_t *octets = malloc(len);
     ssize_t got = 1;
     while (octets && n < len && got > 0) {
       got = read(fd, octets + n, len - n);
       if (got > 0) n += (size_t)got;
+      if (got < 0 && errno == EINTR) got = 1;
     }
     fr_octets state = {octets, n};
     good = octets && n == len && fr_client_load(client, state) == FR_OK;
@@ -175,7 +179,13 @@ static int mech_new(void *glob_context, sasl_client_params_t *params, void **con
   if (!login) return SASL_NOMEM;
   memset(login, 0, sizeof *login);
   login->mechanism = glob_context;
-  login->file = file;
+  /* What the environment or the application has may be gone at the next step. */
+  login->file = params->utils->malloc(strlen(file) + 1);
+  if (!login->file) {
+    params->utils->free(login);
+    return SASL_NOMEM;
+  }
+  strcpy(login->file, file);
   *context = login;
   return SASL_OK;
 }
@@ -190,13 +200,16 @@ static int mech_step(void *context, sasl_client_params_t *params, const char *se
   *clientoutlen = 0;
   if (login->attempt) {
     result = finish(login, serverin, serverinlen);
-    if (result == SASL_OK)
+    if (result == SASL_OK) {
+      fr_sasl_no_layer(oparams);
       oparams->doneflag = 1;
-    else
+    } else
       params->utils->seterror(params->utils->conn, 0, result == SASL_BADSERV ? "the server did not show that it is it" :
                                                                                "not recognised: log in fully");
     return result;
   }
+  /* It did not begin, and begins but once. */
+  if (login->client) return SASL_FAIL;
   result = login_name(params, prompts, &name);
   if (result == SASL_OK) result = params->canon_user(params->utils->conn, name, 0, SASL_CU_AUTHID | SASL_CU_AUTHZID, oparams);
   if (prompts && *prompts && result != SASL_INTERACT) {
@@ -218,6 +231,7 @@ static void mech_dispose(void *context, const sasl_utils_t *utils) {
   fr_attempt_free(login->attempt);
   fr_client_connection_free(login->connection);
   fr_client_free(login->client);
+  utils->free(login->file);
   utils->free(login);
 }
 
@@ -233,8 +247,7 @@ int sasl_client_plug_init(const sasl_utils_t *utils, int maxversion, int *out_ve
     sasl_client_plug_t *plug = &plugs[i];
     memset(plug, 0, sizeof *plug);
     plug->mech_name = mechanism->name;
-    plug->security_flags = SASL_SEC_NOPLAINTEXT | SASL_SEC_NOANONYMOUS | SASL_SEC_MUTUAL_AUTH | SASL_SEC_NODICTIONARY;
-    if (mechanism->binding == BINDING_EXPORTER) plug->security_flags |= SASL_SEC_NOACTIVE;
+    plug->security_flags = fr_sasl_security(mechanism);
     plug->features = SASL_FEAT_WANT_CLIENT_FIRST;
     plug->required_prompts = prompts;
     plug->glob_context = (void *)mechanism;

@@ -62,6 +62,23 @@ int fr_sasl_channel(const struct side *side, const struct mechanism *mechanism, 
   }
 }
 
+unsigned fr_sasl_security(const struct mechanism *mechanism) {
+  unsigned flags = SASL_SEC_NOANONYMOUS | SASL_SEC_MUTUAL_AUTH | SASL_SEC_NODICTIONARY;
+  /* A message of HT that is not bound to its connection is the same every time: whoever sees it has it. */
+  if (!mechanism->is_ht || mechanism->binding == BINDING_EXPORTER) flags |= SASL_SEC_NOPLAINTEXT;
+  if (mechanism->binding == BINDING_EXPORTER) flags |= SASL_SEC_NOACTIVE;
+  return flags;
+}
+
+void fr_sasl_no_layer(sasl_out_params_t *oparams) {
+  oparams->mech_ssf = 0;
+  oparams->maxoutbuf = 0;
+  oparams->encode_context = oparams->decode_context = NULL;
+  oparams->encode = NULL;
+  oparams->decode = NULL;
+  oparams->param_version = 0;
+}
+
 uint64_t fr_sasl_now(void) {
   time_t now = time(NULL);
   return now < 0 ? 0 : (uint64_t)now;

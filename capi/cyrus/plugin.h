@@ -39,6 +39,12 @@ fr_octets fr_sasl_server_name(const struct side *side);
 /* What is known of the channel; 0 where this mechanism can't be used on it. */
 int fr_sasl_channel(const struct side *side, const struct mechanism *mechanism, fr_channel *channel);
 
+/* SASL_SEC_* of what this mechanism is. */
+unsigned fr_sasl_security(const struct mechanism *mechanism);
+
+/* What the library's callers find set, as another mechanism may have begun before on this connection: there is no layer of security. */
+void fr_sasl_no_layer(sasl_out_params_t *oparams);
+
 /* The present time. */
 uint64_t fr_sasl_now(void);
 

@@ -1,9 +1,12 @@
 /* The server's side of the Cyrus SASL plug-in. */
 #include "plugin.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
-#include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 /* How often a store that another process has open is tried, every 20 ms. */
 #define TRIES 100
@@ -11,6 +14,16 @@
 /* A store that is kept open, for a server of one process (iky_store_keep). */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static fr_store *kept;
+static char kept_location[4096];
+
+/* A child of this process has its parent's store, and may not use it. It is left there, as the parent goes on with what it has open. */
+static void before_fork(void) { pthread_mutex_lock(&lock); }
+static void in_parent(void) { pthread_mutex_unlock(&lock); }
+static void in_child(void) {
+  kept = NULL;
+  pthread_mutex_unlock(&lock);
+}
+static void watch_forks(void) { pthread_atfork(before_fork, in_parent, in_child); }
 
 /* One login. */
 struct login {
@@ -39,12 +52,17 @@ static fr_result open_store(const char *location, fr_store **store) {
 static fr_result new_server(const struct side *side, fr_server **server) {
   const char *location = fr_sasl_option(side->utils, "iky_store");
   const char *service = fr_sasl_option(side->utils, "iky_service");
-  int keep = fr_sasl_says_yes(side->utils, "iky_store_keep");
+  int keep = fr_sasl_says_yes(side->utils, "iky_store_keep") && location && strlen(location) < sizeof kept_location;
   fr_store *store = NULL;
   fr_result result = FR_OK;
   *server = NULL;
   if (!location) return FR_INVALID;
   if (keep) pthread_mutex_lock(&lock);
+  /* An application may have several configurations. */
+  if (keep && kept && strcmp(kept_location, location)) {
+    pthread_mutex_unlock(&lock);
+    keep = 0;
+  }
   if (keep && kept)
     store = kept;
   else
@@ -53,6 +71,7 @@ static fr_result new_server(const struct side *side, fr_server **server) {
     result = fr_server_new(store, fr_str(service ? service : side->service), fr_sasl_server_name(side), server);
   if (keep) {
     kept = store;
+    strcpy(kept_location, location);
     pthread_mutex_unlock(&lock);
   } else {
     fr_store_free(store);
@@ -60,18 +79,47 @@ static fr_result new_server(const struct side *side, fr_server **server) {
   return result;
 }
 
-/* The service key: 64 hexadecimal digits in a file. */
-static fr_result add_key(const struct side *side, fr_server *server) {
-  const char *name = fr_sasl_option(side->utils, "iky_key_file");
+static int digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  c |= 0x20;
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The service key: 64 hexadecimal digits in a file, and an end of line. Not by stdio, whose buffer nobody wipes. */
+static fr_result read_key(const char *name, unsigned char key[32]) {
+  char digits[67];
+  struct stat about;
+  size_t n = 0;
+  ssize_t got = 1;
+  int bad = 0, fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return FR_IO;
+  /* Whoever reads it makes tokens of every client. */
+  bad = fstat(fd, &about) || !S_ISREG(about.st_mode) || about.st_mode & S_IRWXO;
+  while (!bad && got && n < sizeof digits) {
+    got = read(fd, digits + n, sizeof digits - n);
+    if (got > 0) n += (size_t)got;
+    if (got < 0 && errno != EINTR) break;
+  }
+  close(fd);
+  while (n && (digits[n - 1] == '\n' || digits[n - 1] == '\r')) n--;
+  bad |= n != 64;
+  for (size_t i = 0; !bad && i < 32; i++) {
+    int high = digit(digits[2 * i]), low = digit(digits[2 * i + 1]);
+    bad = high < 0 || low < 0;
+    key[i] = (unsigned char)(high * 16 + low);
+  }
+  explicit_bzero(digits, sizeof digits);
+  return bad ? FR_DAMAGED : FR_OK;
+}
+
+static fr_result add_key(const struct side *side, const char *name, fr_server *server) {
   unsigned char key[32];
   fr_octets octets = {key, sizeof key};
-  FILE *file = name ? fopen(name, "re") : NULL;
-  size_t n = 0;
-  unsigned octet;
-  if (!file) return FR_IO;
-  while (n < sizeof key && fscanf(file, "%2x", &octet) == 1) key[n++] = (unsigned char)octet;
-  fclose(file);
-  fr_result result = n == sizeof key ? fr_server_key(server, 1, octets) : FR_DAMAGED;
+  fr_result result = read_key(name, key);
+  if (result == FR_OK)
+    result = fr_server_key(server, 1, octets);
+  else
+    side->utils->log(side->utils->conn, SASL_LOG_ERR, "%s has to have 64 hexadecimal digits, and be nothing that others may read", name);
   explicit_bzero(key, sizeof key);
   return result;
 }
@@ -91,7 +139,7 @@ static const char *listed(const sasl_utils_t *utils, const struct mechanism *mec
 }
 
 static fr_result judge(struct login *login, const struct side *side, const char *message, unsigned len) {
-  const char *client_id = fr_sasl_option(side->utils, "iky_client_id");
+  const char *client_id = fr_sasl_option(side->utils, "iky_client_id"), *key_file = fr_sasl_option(side->utils, "iky_key_file");
   fr_server_connection *connection = NULL;
   fr_server *server = NULL;
   fr_channel channel;
@@ -104,7 +152,7 @@ static fr_result judge(struct login *login, const struct side *side, const char 
   request.client_id = fr_str(client_id ? client_id : "cyrus");
   fr_result result = new_server(side, &server);
   if (result == FR_OK) result = fr_server_list(server, fr_str(listed(side->utils, login->mechanism)));
-  if (result == FR_OK && fr_sasl_option(side->utils, "iky_key_file")) result = add_key(side, server);
+  if (result == FR_OK && key_file) result = add_key(side, key_file, server);
   if (result == FR_OK) result = fr_server_connection_new(server, &channel, &connection);
   if (result == FR_OK) {
     result = fr_server_connection_receive(connection, &request, fr_sasl_now(), &login->verdict);
@@ -156,6 +204,7 @@ static int mech_step(void *context, sasl_server_params_t *params, const char *cl
   *serverout = (const char *)login->verdict.message.data;
   *serveroutlen = (unsigned)login->verdict.message.len;
   if (login->result == SASL_OK) {
+    fr_sasl_no_layer(oparams);
     oparams->doneflag = 1;
     /* Where the protocol has no data with success, Cyrus SASL makes a challenge of it. */
     return SASL_OK;
@@ -201,15 +250,16 @@ static void mech_free(void *glob_context, const sasl_utils_t *utils) {
 int sasl_server_plug_init(const sasl_utils_t *utils, int maxversion, int *out_version, sasl_server_plug_t **pluglist,
                           int *plugcount) {
   static sasl_server_plug_t plugs[MECHANISMS];
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
   (void)utils;
   if (maxversion < SASL_SERVER_PLUG_VERSION) return SASL_BADVERS;
+  pthread_once(&once, watch_forks);
   for (int i = 0; i < MECHANISMS; i++) {
     const struct mechanism *mechanism = &fr_sasl_mechanisms[i];
     sasl_server_plug_t *plug = &plugs[i];
     memset(plug, 0, sizeof *plug);
     plug->mech_name = mechanism->name;
-    plug->security_flags = SASL_SEC_NOPLAINTEXT | SASL_SEC_NOANONYMOUS | SASL_SEC_MUTUAL_AUTH | SASL_SEC_NODICTIONARY;
-    if (mechanism->binding == BINDING_EXPORTER) plug->security_flags |= SASL_SEC_NOACTIVE;
+    plug->security_flags = fr_sasl_security(mechanism);
     plug->features = SASL_FEAT_WANT_CLIENT_FIRST;
     plug->glob_context = (void *)mechanism;
     plug->mech_new = mech_new;

@@ -3,6 +3,7 @@
  *   peer full    CERT KEY STORE STATE KEYFILE   logs in fully with SCRAM-SHA-256-PLUS, by Cyrus SASL, and tells the C interface
  *   peer MECH    CERT KEY                       logs in with this mechanism, by the plug-in, as any other
  *   peer stolen  CERT KEY MECH                  the same, with the client's first message on another connection
+ *   peer forked  CERT KEY MECH                  logs in, then in a fork(), then itself again, with one store that is kept open
  *   peer revoke  STORE                          ends all clients of the account
  *
  * Prints `server USER`, `client ok`, or what was wrong. The environment has SASL_CONF_PATH, SASL_PATH, FAST_REAUTH_CLIENT_STATE.
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -258,15 +260,30 @@ static void remember(struct connection *tls, char **argument) {
   fr_store_free(store);
 }
 
+/* A server that had the store open when it became two processes. */
+static int log_in_forked(struct connection *tls, struct connection *other, const char *mechanism) {
+  int status, good = log_in(tls, tls, mechanism);
+  fflush(stdout);
+  pid_t child = fork();
+  if (!child) {
+    good = log_in(other, other, mechanism);
+    fflush(stdout);
+    _exit(!good);
+  }
+  good &= waitpid(child, &status, 0) == child && !status;
+  return log_in(tls, tls, mechanism) && good;
+}
+
 int main(int argc, char **argv) {
   alarm(60);
   if (argc == 3 && !strcmp(argv[1], "revoke")) return revoke_all(argv[2]);
   if (argc < 4) stop("arguments", "see the source");
   struct connection tls = connect_tls(argv[2], argv[3]), other = connect_tls(argv[2], argv[3]);
   must(sasl_client_init(callbacks) == SASL_OK && sasl_server_init(NULL, "peer") == SASL_OK, "Cyrus SASL");
-  int full = !strcmp(argv[1], "full"), stolen = !strcmp(argv[1], "stolen");
-  must(argc == (full ? 7 : stolen ? 5 : 4), "arguments");
-  int good = log_in(&tls, stolen ? &other : &tls, full ? "SCRAM-SHA-256-PLUS" : stolen ? argv[4] : argv[1]);
+  int full = !strcmp(argv[1], "full"), stolen = !strcmp(argv[1], "stolen"), forked = !strcmp(argv[1], "forked");
+  must(argc == (full ? 7 : stolen || forked ? 5 : 4), "arguments");
+  int good = forked ? log_in_forked(&tls, &other, argv[4]) :
+             log_in(&tls, stolen ? &other : &tls, full ? "SCRAM-SHA-256-PLUS" : stolen ? argv[4] : argv[1]);
   if (full && good) remember(&tls, argv + 4);
   sasl_client_done();
   sasl_server_done();

@@ -75,6 +75,18 @@ peer_of_cyrus() { # what [mechanism]
   with_cyrus "$cyrus/peer" "$1" "$work/cert.pem" "$work/key.pem" "${@:2}" | paste -sd ';'
 }
 
+# What the plug-in says of a mechanism's security.
+flags_of() { # mechanism
+  with_cyrus saslpluginviewer -p "$cyrus/plugins:$modules" -c -m "$1" | grep -A2 "SASL mechanism: $1," | sed -n 's/.*security flags: //p'
+}
+
+# With a file that others may read; its owner's again afterwards.
+open_to_others() { # file command...
+  chmod 644 "$1"
+  "${@:2}"
+  chmod 600 "$1"
+}
+
 # Two servers, each a process of its own, have the file for a moment each.
 at_once() {
   local one=$cyrus/one
@@ -155,6 +167,11 @@ $known" at_once "$K"
   try "$H: a wrong proof is refused" "$refused" sample "$H" alter
   try "$H: the token is good all the same" "$known" sample "$H"
   try "$H: a server that can't show that it is the server" "$fooled" sample "$H" lie
+  try "$H: a message that is good twice is not called safe from who listens" 'NO_ANONYMOUS|NO_DICTIONARY|MUTUAL_AUTH' flags_of "$H"
+  try "$K: one that is not, is" 'NO_ANONYMOUS|NO_PLAINTEXT|NO_DICTIONARY|MUTUAL_AUTH' flags_of "$K"
+  try "$H: a key that others may read makes no tokens" "$refused" open_to_others "$cyrus/key" sample "$H"
+  try "$K: a state that others may read is nobody's" "$refused" open_to_others "$cyrus/state" sample "$K"
+  try "$K: and is good again when it is the client's own" "$known" sample "$K"
   local dn='dn:uid=account-of-alice,cn=iky-sha-256-endp,cn=auth' bind='ldap_sasl_interactive_bind:'
   ldap >"$cyrus/ldap.out" 2>"$cyrus/errors"
   try 'OpenLDAP lists what its channel binding carries' 'IKY-SHA-256-ENDP IKY-SHA-256-NONE' line 1
@@ -179,6 +196,8 @@ $known" at_once "$K"
   try "$K: two clients and two servers at once" "$known
 $known" at_once "$K"
   try "$K: a counter that was used before is refused" "$refused" sample "$K" again "$cyrus/message"
+  echo 'iky_store_keep: yes' >>"$cyrus/conf/peer.conf"
+  try "$B: a server that forks with its store open" "$both;$both;$both" peer_of_cyrus forked "$B"
   stop_server
   try "$K: without the Valkey nobody is known" "$refused" sample "$K"
   try 'and the log says why' 'not recognised: FR_UNAVAILABLE' why
