@@ -153,7 +153,7 @@ static fr_result judge(struct login *login, const struct side *side, const char 
   fr_result result = new_server(side, &server);
   if (result == FR_OK) result = fr_server_list(server, fr_str(listed(side->utils, login->mechanism)));
   if (result == FR_OK && key_file) result = add_key(side, key_file, server);
-  if (result == FR_OK) result = fr_server_connection_new(server, &channel, &connection);
+  if (result == FR_OK) result = fr_server_connection_new(server, &channel, fr_sasl_now(), &connection);
   if (result == FR_OK) {
     result = fr_server_connection_receive(connection, &request, fr_sasl_now(), &login->verdict);
     login->judged = 1;

@@ -1,4 +1,4 @@
-/* The C interface of fast-reauth: client and server of the SASL mechanisms of IKY and HT. README.md has an example.
+/* The C interface of fast-reauth: client and server of the SASL mechanisms of IKY and HT, and of EXTERNAL on resumed TLS sessions. README.md has an example.
  *
  * This file is made from the Rust sources by cbindgen; a test sees to it that it is current.
  *
@@ -336,6 +336,15 @@ typedef struct fr_channel {
    The tls-server-end-point channel binding (RFC 5929), 28 to 64 octets; or empty.
    */
   struct fr_octets tls_server_end_point;
+  /*
+   Server, where TLS sessions resume: the handle of this connection, of fr_handle_new(), which its TLS session carries. Or empty.
+   */
+  struct fr_octets handle;
+  /*
+   What the TLS session that was resumed carried or was kept with; or empty. It counts with FR_CHANNEL_RESUMED only. Server: the handle of the connection that the
+   session comes from. Client: what fr_client_connection_session() gave there.
+   */
+  struct fr_octets predecessor;
 } fr_channel;
 
 /*
@@ -343,7 +352,8 @@ typedef struct fr_channel {
  */
 typedef struct fr_request {
   /*
-   The mechanism's name: one of IKY or HT. Any other is FR_INVALID, and for the application's full SASL engine.
+   The mechanism's name: one of IKY or HT, or EXTERNAL where fr_server_list() had it. Any other is FR_INVALID, and for the application's
+   full SASL engine.
    */
   struct fr_octets mechanism;
   /*
@@ -488,7 +498,8 @@ enum fr_result fr_server_new(const struct fr_store *store,
  The mechanisms that the server lists, in the order of preference, with spaces in between: those of IKY and HT, and those for full logins, of which it needs
  to know the names. It takes the place of an earlier list.
 
- A mechanism whose channel binding a connection does not have is not listed there. EXTERNAL is FR_INVALID: this interface knows no TLS sessions.
+ A mechanism whose channel binding a connection does not have is not listed there. EXTERNAL is for servers whose TLS sessions carry handles (fr_handle_new()):
+ it is listed on a connection that resumes the session of a client that is known.
  */
 enum fr_result fr_server_list(const struct fr_server *server,
                               struct fr_octets mechanisms);
@@ -502,6 +513,19 @@ enum fr_result fr_server_key(const struct fr_server *server,
                              struct fr_octets key);
 
 /*
+ 16 fresh random octets, for one connection: the server gives them to TLS, to be carried by the sessions that the connection makes, and says so in
+ `handle` of its channel. What a resumed session carried is `predecessor`. Sessions that the server keeps itself need FR_CHANNEL_STATEFUL: EXTERNAL
+ is not for tickets that a stolen key opens.
+ */
+enum fr_result fr_handle_new(struct fr_buf *out);
+
+/*
+ Seals what the server knows of its clients, under the keys of fr_server_key(): from its first use on, an assertion of a mechanism of IKY with -EXPR is in its
+ client's hands, and the store keeps one row for each account. Login names have to be unique at the service. Clients need nothing for it.
+ */
+enum fr_result fr_server_seal(const struct fr_server *server);
+
+/*
  A service at which the clients that log in here become known too. The client names it as well.
  */
 enum fr_result fr_server_sibling(const struct fr_server *server, const struct fr_sibling *sibling);
@@ -512,10 +536,13 @@ enum fr_result fr_server_sibling(const struct fr_server *server, const struct fr
 void fr_server_free(struct fr_server *server);
 
 /*
- A connection, after the TLS handshake. FR_INVALID: the channel says what can't be, or its exporter fails; or HT is listed and there is no key.
+ A connection, after the TLS handshake. On one that resumes a session, the store is asked who that is; where it does not answer, it is nobody.
+
+ FR_INVALID: the channel says what can't be, or its exporter fails; or HT is listed or the server seals, and there is no key.
  */
 enum fr_result fr_server_connection_new(const struct fr_server *server,
                                         const struct fr_channel *channel,
+                                        uint64_t now,
                                         struct fr_server_connection **out);
 
 /*
@@ -535,6 +562,13 @@ enum fr_result fr_server_connection_receive(const struct fr_server_connection *c
                                             const struct fr_request *request,
                                             uint64_t now,
                                             struct fr_verdict *out);
+
+/*
+ After FR_OK, and once the client was told so: stores that it was here, so that who resumes the TLS session of this connection is recognised in turn. Nothing
+ where there is no `handle`, or was no FR_OK. After a full login it is not needed. FR_UNAVAILABLE: who resumes it is not recognised by it.
+ */
+enum fr_result fr_server_connection_completed(const struct fr_server_connection *connection,
+                                              uint64_t now);
 
 /*
  Frees what a verdict holds, and leaves it empty. Nothing for NULL.
@@ -605,6 +639,9 @@ void fr_client_free(struct fr_client *client);
 
 /*
  A connection to this service, for the account of this login name, after the TLS handshake; the server name is the channel's.
+
+ FR_INVALID: the channel says what can't be, as a `handle`, which is a server's; its exporter fails; or `predecessor` is of another account, whose TLS sessions are not for
+ this one. FR_DAMAGED: `predecessor` is something else.
  */
 enum fr_result fr_client_connection_new(const struct fr_client *client,
                                         struct fr_octets service,
@@ -676,6 +713,16 @@ enum fr_result fr_client_connection_logged_in(const struct fr_client_connection 
                                               const struct fr_sibling *siblings,
                                               size_t siblings_len,
                                               uint64_t now);
+
+/*
+ After a login: what to keep beside each TLS session of this connection, and to give as `predecessor` of the connection that resumes it. It is secret, and for the
+ same account only; so keep the sessions by account, and none of a connection before its login, whose result here is FR_NOT_KNOWN. After FR_FULL_HANDSHAKE
+ and FR_ABANDON forget the account's sessions.
+
+ FR_NOT_KNOWN: there was no login, or the channel has no exporter.
+ */
+enum fr_result fr_client_connection_session(const struct fr_client_connection *connection,
+                                            struct fr_buf *out);
 
 /*
  After a full login with which the server sent a token, for this HT mechanism, that ends then (seconds since 1970). Save the client afterwards.

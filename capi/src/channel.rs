@@ -2,7 +2,7 @@
 
 use core::ffi::{c_int, c_void};
 
-use fast_reauth::channel::{ChannelFacts, EndPoint, Exporter, ExporterUnavailable, ServerName, Tickets};
+use fast_reauth::channel::{ChannelFacts, EndPoint, Exporter, ExporterUnavailable, Handle, ServerName, Tickets};
 
 use crate::boundary::{in_callback, octets, text};
 use crate::{fr_octets, fr_result};
@@ -62,6 +62,11 @@ pub struct fr_channel {
     pub tls_exporter: fr_octets,
     /// The tls-server-end-point channel binding (RFC 5929), 28 to 64 octets; or empty.
     pub tls_server_end_point: fr_octets,
+    /// Server, where TLS sessions resume: the handle of this connection, of fr_handle_new(), which its TLS session carries. Or empty.
+    pub handle: fr_octets,
+    /// What the TLS session that was resumed carried or was kept with; or empty. It counts with FR_CHANNEL_RESUMED only. Server: the handle of the connection that the
+    /// session comes from. Client: what fr_client_connection_session() gave there.
+    pub predecessor: fr_octets,
 }
 
 /// A callback as the library's exporter.
@@ -97,7 +102,33 @@ fn is_blank(octets: &[u8]) -> bool {
     octets.iter().fold(0, |all, octet| all | octet) == 0
 }
 
-/// The facts that C gives.
+/// The facts that C gives of a server's connection.
+///
+/// # Safety
+/// As for [`facts`].
+#[allow(unsafe_code)]
+pub(crate) unsafe fn server_facts(channel: &fr_channel) -> Result<ChannelFacts, fr_result> {
+    // SAFETY: the caller promises it.
+    let (facts, own, before) = unsafe { (facts(channel)?, handle(channel.handle)?, handle(channel.predecessor)?) };
+    let facts = own.into_iter().fold(facts, ChannelFacts::handle);
+    Ok(before.into_iter().fold(facts, ChannelFacts::predecessor))
+}
+
+/// # Safety
+/// As for [`octets`].
+#[allow(unsafe_code)]
+unsafe fn handle(handle: fr_octets) -> Result<Option<Handle>, fr_result> {
+    // SAFETY: the caller promises it.
+    let octets = unsafe { octets(handle)? };
+    if octets.is_empty() {
+        return Ok(None);
+    }
+    // One that all connections have would make each client whoever came last.
+    let handle = octets.try_into().ok().filter(|octets: &[u8; Handle::LEN]| !is_blank(octets));
+    handle.map(|octets| Some(Handle::new(octets))).ok_or(fr_result::FR_INVALID)
+}
+
+/// The facts that C gives of either end's connection.
 ///
 /// # Safety
 /// What the structure points to is there, and its callback may be called.

@@ -2,19 +2,19 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use fast_reauth::Timestamp;
 use fast_reauth::assertion::{FullLogin, HtMechanism, Pin, Scope};
 use fast_reauth::channel::{ChannelFacts, Exporter};
-use fast_reauth::store::client::{Account, Accounts, Attempt, Connection, Plan, Settled};
+use fast_reauth::store::client::{Account, Accounts, Attempt, Connection, Plan, Predecessor, Settled};
 use self_cell::self_cell;
 use zeroize::Zeroizing;
 
 use crate::names::scope;
 use crate::values::present;
-use crate::{fr_result, result, state};
+use crate::{fr_result, result, session, state};
 
 /// All accounts of a client. For many threads.
 pub struct fr_client(Arc<Known>);
@@ -30,6 +30,8 @@ pub struct fr_client_connection {
     known: Arc<Known>,
     account: Account,
     number: u64,
+    /// Whether a login succeeded here, so that its TLS sessions are the account's.
+    authenticated: AtomicBool,
     cell: Mutex<Cell>,
 }
 
@@ -99,11 +101,14 @@ impl fr_client {
         service: &str,
         login_name: &str,
         facts: ChannelFacts,
+        predecessor: &[u8],
     ) -> Result<fr_client_connection, fr_result> {
         let account = Account::new(scope(service, facts.name().as_str())?, login_name);
-        let cell = Cell::new(self.0.accounts.clone(), |accounts| accounts.connect(&account, facts));
+        let before = session::read(&account, predecessor)?;
+        let cell = Cell::new(self.0.accounts.clone(), |accounts| accounts.connect(&account, facts).resumes(before));
         let number = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
-        Ok(fr_client_connection { known: self.0.clone(), account, number, cell: Mutex::new(cell) })
+        let (authenticated, cell) = (AtomicBool::new(false), Mutex::new(cell));
+        Ok(fr_client_connection { known: self.0.clone(), account, number, authenticated, cell })
     }
 }
 
@@ -147,7 +152,10 @@ impl fr_client_connection {
         let attempt = attempt.attempt.lock().map_err(|_| fr_result::FR_INTERNAL)?.take().ok_or(fr_result::FR_SPENT)?;
         let responder = (!responder.is_empty()).then_some(responder);
         match self.with(|connection| Ok(connection.settle(attempt, outcome, responder, now)))? {
-            Settled::LoggedIn => Ok(()),
+            Settled::LoggedIn => {
+                self.authenticated.store(true, Ordering::Release);
+                Ok(())
+            }
             Settled::Failed(next) => Err(next.into()),
         }
     }
@@ -161,6 +169,7 @@ impl fr_client_connection {
     ) -> Result<(), fr_result> {
         self.is_of(login)?;
         let now = present(now)?;
+        self.authenticated.store(true, Ordering::Release);
         for (scope, _) in siblings {
             self.known.adopt(&Account { scope: scope.clone(), login_name: self.account.login_name.clone() })?;
         }
@@ -169,6 +178,15 @@ impl fr_client_connection {
             connection.logged_in(login, exporter, siblings, now).map_err(|_| fr_result::FR_NOT_KNOWN)
         })?;
         if known { Ok(()) } else { Err(fr_result::FR_NOT_KNOWN) }
+    }
+
+    /// Where the TLS sessions of this connection come from.
+    pub(crate) fn session(&self) -> Result<Zeroizing<Vec<u8>>, fr_result> {
+        self.with(|connection| {
+            let lineage = connection.facts().lineage().filter(|_| self.authenticated.load(Ordering::Acquire));
+            let lineage = lineage.cloned().ok_or(fr_result::FR_NOT_KNOWN)?;
+            Ok(session::write(&self.account, &Predecessor { lineage, family: connection.family() }))
+        })
     }
 
     pub(crate) fn token_issued(
@@ -182,6 +200,7 @@ impl fr_client_connection {
         self.is_of(login)?;
         let now = present(now)?;
         let mechanism = HtMechanism::from_name(mechanism).ok_or(fr_result::FR_INVALID)?;
+        self.authenticated.store(true, Ordering::Release);
         self.known.adopt(&self.account)?;
         self.with(|connection| {
             connection

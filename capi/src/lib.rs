@@ -1,4 +1,4 @@
-//! The C interface of fast-reauth: client and server of the IKY and HT mechanisms.
+//! The C interface of fast-reauth: client and server of the IKY and HT mechanisms, and of EXTERNAL on resumed TLS sessions.
 //!
 //! `include/fast_reauth.h` is made from this crate (`FR_WRITE_HEADER=1 cargo test -p fast-reauth-capi --test header`), and what a
 //! C programmer has to know is said there. What is unsafe is in [`boundary`], which turns pointers into references and
@@ -13,6 +13,7 @@ mod login;
 mod names;
 mod result;
 mod server;
+mod session;
 mod state;
 mod store;
 mod values;

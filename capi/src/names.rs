@@ -19,6 +19,7 @@ pub(crate) struct Listed {
     pub(crate) iky: Vec<Pin>,
     pub(crate) ht: Vec<HtMechanism>,
     pub(crate) full: Vec<String>,
+    pub(crate) external: bool,
 }
 
 impl Listed {
@@ -30,8 +31,7 @@ impl Listed {
             match (Pin::from_name(name), HtMechanism::from_name(name)) {
                 (Some(pin), _) => listed.iky.push(pin),
                 (_, Some(mechanism)) => listed.ht.push(mechanism),
-                // It recognises sessions, and this interface has none.
-                _ if parsed.is_external() => return Err(fr_result::FR_INVALID),
+                _ if parsed.is_external() => listed.external = true,
                 _ => listed.full.push(parsed.as_str().to_owned()),
             }
         }

@@ -1,7 +1,7 @@
 //! A server, and its view of one connection.
 #![forbid(unsafe_code)]
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use fast_reauth::Timestamp;
 use fast_reauth::assertion::{
@@ -10,6 +10,7 @@ use fast_reauth::assertion::{
 use fast_reauth::channel::{ChannelFacts, Exporter, ServerName};
 use fast_reauth::mechanism::ht::Request;
 use fast_reauth::mechanism::{Connection, LoggedIn, Login, Server, Sibling, Verdict};
+use fast_reauth::store::Commit;
 use self_cell::self_cell;
 
 use crate::names::{Listed, random, scope};
@@ -27,13 +28,18 @@ struct Settings {
     scope: Scope,
     listed: Listed,
     keys: Option<ServiceKeys>,
+    sealed: bool,
     siblings: Vec<Sibling>,
 }
 
 /// One connection of a server. For one thread at a time; another one that comes meanwhile waits.
 pub struct fr_server_connection {
     store: Arc<Opened>,
+    /// Whether EXTERNAL recognises sessions here, and is not the full SASL engine's.
+    external: bool,
     cell: Mutex<Cell>,
+    /// What is to be stored once a recognised client was told so.
+    link: Mutex<Option<Commit>>,
 }
 
 self_cell!(
@@ -48,7 +54,8 @@ self_cell!(
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct fr_request {
-    /// The mechanism's name: one of IKY or HT. Any other is FR_INVALID, and for the application's full SASL engine.
+    /// The mechanism's name: one of IKY or HT, or EXTERNAL where fr_server_list() had it. Any other is FR_INVALID, and for the application's
+    /// full SASL engine.
     pub mechanism: fr_octets,
     /// The initial response, decoded from whatever the protocol encodes it with.
     pub message: fr_octets,
@@ -81,7 +88,7 @@ pub struct fr_verdict {
 impl fr_server {
     pub(crate) fn new(store: &fr_store, service: &str, server_name: &str) -> Result<Self, fr_result> {
         let scope = scope(service, server_name)?;
-        let settings = Settings { scope, listed: Listed::default(), keys: None, siblings: Vec::new() };
+        let settings = Settings { scope, listed: Listed::default(), keys: None, sealed: false, siblings: Vec::new() };
         Ok(Self { store: store.0.clone(), settings: Mutex::new(settings) })
     }
 
@@ -115,11 +122,28 @@ impl fr_server {
         })
     }
 
-    pub(crate) fn connect(&self, facts: ChannelFacts) -> Result<fr_server_connection, fr_result> {
-        let server = Arc::new(self.settings.lock().map_err(|_| fr_result::FR_INTERNAL)?.server()?);
-        let grant = random()?;
-        let cell = Cell::new(server, |server| Connection::new(server, facts).grant_with(grant));
-        Ok(fr_server_connection { store: self.store.clone(), cell: Mutex::new(cell) })
+    pub(crate) fn seal(&self) -> Result<(), fr_result> {
+        self.change(|settings| {
+            settings.sealed = true;
+            Ok(())
+        })
+    }
+
+    /// A store that does not answer costs the client EXTERNAL.
+    pub(crate) fn connect(&self, facts: ChannelFacts, now: u64) -> Result<fr_server_connection, fr_result> {
+        let (now, store) = (present(now)?, self.store.store()?);
+        let (server, external) = {
+            let settings = self.settings.lock().map_err(|_| fr_result::FR_INTERNAL)?;
+            (Arc::new(settings.server()?), settings.listed.external)
+        };
+        let (grant, seal) = (random()?, random()?);
+        let cell = Cell::new(server, |server| {
+            let connection = Connection::new(server, facts).grant_with(grant).seal_with(seal);
+            let found = connection.lookup().and_then(|lookup| store.lookup(&lookup, now).ok());
+            connection.resumes(found.and_then(|found| found.lineage))
+        });
+        let (cell, link) = (Mutex::new(cell), Mutex::default());
+        Ok(fr_server_connection { store: self.store.clone(), external, cell, link })
     }
 }
 
@@ -129,7 +153,13 @@ impl Settings {
         let names: [ServerName; 1] = [server_name.clone()];
         let full = self.listed.full.iter().map(|name| &**name);
         let server = Server::new(Service::clone(service), names, full).map_err(|_| fr_result::FR_INVALID)?;
-        let mut server = server.pins(self.listed.iky.iter().copied()).without_external();
+        let mut server = server.pins(self.listed.iky.iter().copied());
+        if !self.listed.external {
+            server = server.without_external();
+        }
+        if self.sealed {
+            server = server.sealed(self.keys.clone().ok_or(fr_result::FR_INVALID)?);
+        }
         if !self.listed.ht.is_empty() {
             server = server.fast(self.listed.ht.iter().copied(), self.keys.clone().ok_or(fr_result::FR_INVALID)?);
         }
@@ -168,15 +198,27 @@ impl fr_server_connection {
                     let request = Request::new(mechanism, message, client_id, random()?);
                     connection.ht(request.count((count > 0).then_some(count)))
                 }
+                _ if self.external && mechanism.eq_ignore_ascii_case("EXTERNAL") => connection.external(message),
                 _ => return Err(fr_result::FR_INVALID),
             };
             let verdict = received.run(store, now);
             if let Some(client) = &verdict.recognised {
-                // It counts the successes of this connection. There are no TLS sessions, so there is nothing to store.
-                let _ = connection.recognised(client, now);
+                *self.link()? = connection.recognised(client, now);
             }
             Ok(verdict)
         })
+    }
+
+    pub(crate) fn completed(&self, now: u64) -> Result<(), fr_result> {
+        let (now, store) = (present(now)?, self.store.store()?);
+        if let Some(link) = self.link()?.take() {
+            store.commit(&link, now)?;
+        }
+        Ok(())
+    }
+
+    fn link(&self) -> Result<MutexGuard<'_, Option<Commit>>, fr_result> {
+        self.link.lock().map_err(|_| fr_result::FR_INTERNAL)
     }
 
     pub(crate) fn logged_in(

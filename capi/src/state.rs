@@ -48,7 +48,7 @@ fn number(value: usize) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(u32::try_from(value).unwrap_or(u32::MAX).to_be_bytes().to_vec())
 }
 
-fn lp(octets: &[u8]) -> Zeroizing<Vec<u8>> {
+pub(crate) fn lp(octets: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut out = Zeroizing::new(Vec::with_capacity(4 + octets.len()));
     out.extend_from_slice(&number(octets.len()));
     out.extend_from_slice(octets);
@@ -99,7 +99,7 @@ fn count(input: &mut &[u8]) -> Option<usize> {
     usize::try_from(u32::from_be_bytes(*number)).ok().filter(|count| *count <= rest.len() / 4)
 }
 
-fn part<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
+pub(crate) fn part<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (number, rest) = input.split_first_chunk::<4>()?;
     let (part, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*number)).ok()?)?;
     *input = rest;

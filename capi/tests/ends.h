@@ -96,7 +96,7 @@ struct pair {
 static inline void connect_pair(struct ends *ends, struct pair *pair, uint8_t number, const char *offered) {
   pair->number = number;
   fr_channel both = channel(&pair->number);
-  EXPECT(FR_OK, fr_server_connection_new(ends->server, &both, &pair->server));
+  EXPECT(FR_OK, fr_server_connection_new(ends->server, &both, NOW, &pair->server));
   EXPECT(FR_OK, fr_client_connection_new(ends->client, fr_str("imap"), fr_str("alice"), &both, &pair->client));
   if (offered) EXPECT(FR_OK, fr_client_connection_offered(pair->client, fr_str(offered)));
 }

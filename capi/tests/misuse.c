@@ -28,7 +28,6 @@ static void misused(void) {
   EXPECT(FR_INVALID, fr_server_new(ends.store, fr_str("IMAP"), fr_str(""), &server));
   EXPECT(FR_INVALID, fr_server_new(ends.store, none, fr_str(""), &server));
   EXPECT(FR_INVALID, fr_server_new(ends.store, fr_str("imap"), fr_str("no host"), &server));
-  EXPECT(FR_INVALID, fr_server_list(ends.server, fr_str("EXTERNAL")));
   EXPECT(FR_INVALID, fr_server_list(ends.server, fr_str("no(mechanism)")));
   EXPECT(FR_NULL, fr_server_list(NULL, fr_str(KNOWN)));
   EXPECT(FR_INVALID, fr_server_key(ends.server, 2, fr_str("too short")));
@@ -41,26 +40,26 @@ static void misused(void) {
   fr_client_connection *client;
   uint8_t number = 1;
   fr_channel bad = {0};
-  EXPECT(FR_NULL, fr_server_connection_new(ends.server, NULL, &connection));
-  EXPECT(FR_INVALID, fr_server_connection_new(ends.server, &bad, &connection));
+  EXPECT(FR_NULL, fr_server_connection_new(ends.server, NULL, NOW, &connection));
+  EXPECT(FR_INVALID, fr_server_connection_new(ends.server, &bad, NOW, &connection));
   bad = channel(&number);
   bad.flags = 64;
-  EXPECT(FR_INVALID, fr_server_connection_new(ends.server, &bad, &connection));
+  EXPECT(FR_INVALID, fr_server_connection_new(ends.server, &bad, NOW, &connection));
   bad = channel(&number);
   bad.exporter = no_exporter;
-  EXPECT(FR_INVALID, fr_server_connection_new(ends.server, &bad, &connection));
+  EXPECT(FR_INVALID, fr_server_connection_new(ends.server, &bad, NOW, &connection));
   bad = channel(&number);
   bad.tls_server_end_point = fr_str("too short");
-  EXPECT(FR_INVALID, fr_server_connection_new(ends.server, &bad, &connection));
+  EXPECT(FR_INVALID, fr_server_connection_new(ends.server, &bad, NOW, &connection));
   TRUE(!connection);
   EXPECT(FR_OK, fr_server_new(ends.store, fr_str("imap"), fr_str(""), &server));
   EXPECT(FR_OK, fr_server_list(server, fr_str(TOKEN)));
   bad = channel(&number);
-  EXPECT(FR_INVALID, fr_server_connection_new(server, &bad, &connection)); /* HT without a key */
+  EXPECT(FR_INVALID, fr_server_connection_new(server, &bad, NOW, &connection)); /* HT without a key */
   fr_server_free(server);
 
   fr_channel good = channel(&number);
-  EXPECT(FR_OK, fr_server_connection_new(ends.server, &good, &connection));
+  EXPECT(FR_OK, fr_server_connection_new(ends.server, &good, NOW, &connection));
   EXPECT(FR_OK, fr_client_connection_new(ends.client, fr_str("imap"), fr_str("alice"), &good, &client));
   fr_verdict verdict;
   fr_request request = {0};
@@ -153,7 +152,7 @@ static void bad_callbacks(void) {
   struct ends ends = ends_with("memory");
   struct nested nested = {1, NULL, FR_OK};
   fr_channel both = channel(&nested.number);
-  EXPECT(FR_OK, fr_server_connection_new(ends.server, &both, &nested.connection));
+  EXPECT(FR_OK, fr_server_connection_new(ends.server, &both, NOW, &nested.connection));
   fr_login full = login(&nested.number);
   full.exporter = calling_back;
   full.exporter_user = &nested;
@@ -167,11 +166,11 @@ static void bad_callbacks(void) {
   /* What nobody wrote to is no secret. */
   uint8_t zeros[32] = {0};
   both.exporter = blank;
-  EXPECT(FR_INVALID, fr_server_connection_new(ends.server, &both, &nested.connection));
+  EXPECT(FR_INVALID, fr_server_connection_new(ends.server, &both, NOW, &nested.connection));
   both.exporter = NULL;
   both.tls_exporter.data = zeros;
   both.tls_exporter.len = sizeof zeros;
-  EXPECT(FR_INVALID, fr_server_connection_new(ends.server, &both, &nested.connection));
+  EXPECT(FR_INVALID, fr_server_connection_new(ends.server, &both, NOW, &nested.connection));
   free_ends(&ends);
 }
 

@@ -81,6 +81,63 @@ static void with_a_token(void) {
   free_ends(&ends);
 }
 
+#ifndef WITHOUT_SEALING
+/* Whether the client would send the server's record of it, sealed. */
+static int holds_its_record(struct ends *ends) {
+  struct pair pair;
+  fr_attempt *attempt;
+  fr_buf name, message;
+  int holds = 0;
+  connect_pair(ends, &pair, 3, LISTED);
+  EXPECT(FR_OK, fr_client_connection_plan(pair.client, NOW + 1, &attempt));
+  EXPECT(FR_OK, fr_attempt_message(attempt, &name, &message));
+  for (size_t i = 0; i + 3 <= message.len; i++) holds |= !memcmp(message.data + i, ",t=", 3);
+  fr_buf_free(&name);
+  fr_buf_free(&message);
+  fr_attempt_free(attempt);
+  free_pair(&pair);
+  return holds;
+}
+
+/* What the server knows of a client is with the client from its first use on, and goes through its restart. */
+static void sealed(void) {
+  struct ends ends = ends_with("memory");
+  fr_result judged;
+  fr_buf state;
+  EXPECT(FR_OK, fr_server_seal(ends.server));
+  log_in_fully(&ends, NULL);
+  TRUE(!holds_its_record(&ends));
+  EXPECT(FR_OK, come_back(&ends, KNOWN, 0, 0, &judged));
+  TRUE(holds_its_record(&ends));
+  EXPECT(FR_OK, fr_client_save(ends.client, &state));
+  fr_client_free(ends.client);
+  EXPECT(FR_OK, fr_client_new(&ends.client));
+  EXPECT(FR_OK, fr_client_load(ends.client, fr_buf_octets(&state)));
+  fr_buf_free(&state);
+  TRUE(holds_its_record(&ends));
+  EXPECT(FR_OK, come_back(&ends, KNOWN, 0, 0, &judged));
+  TRUE(judged == FR_OK);
+  EXPECT(FR_OK, fr_store_revoke(ends.store, fr_str("account of alice"), NOW + 1, NULL));
+  TRUE(come_back(&ends, KNOWN, 0, 0, &judged) != FR_OK && judged != FR_OK);
+  free_ends(&ends);
+
+  /* There is nothing to seal with. */
+  fr_store *store;
+  fr_server *server;
+  fr_server_connection *connection;
+  uint8_t number = 1;
+  fr_channel both = channel(&number);
+  EXPECT(FR_OK, fr_store_open(fr_str("memory"), &store));
+  EXPECT(FR_OK, fr_server_new(store, fr_str("imap"), fr_str("imap.example.com"), &server));
+  EXPECT(FR_OK, fr_server_list(server, fr_str(KNOWN)));
+  EXPECT(FR_OK, fr_server_seal(server));
+  EXPECT(FR_INVALID, fr_server_connection_new(server, &both, NOW, &connection));
+  TRUE(!connection);
+  fr_server_free(server);
+  fr_store_free(store);
+}
+#endif
+
 /* A client that is known at one service is known at its sibling, which sees nothing of TLS. */
 static void known_at_the_sibling(void) {
   struct ends ends = ends_with("memory");
@@ -101,7 +158,7 @@ static void known_at_the_sibling(void) {
   there.server_name = fr_str("smtp.example.com");
   EXPECT(FR_OK, fr_client_connection_new(ends.client, fr_str("smtp"), fr_str("alice"), &there, &pair.client));
   there.flags = FR_CHANNEL_NAME_ASSUMED;
-  EXPECT(FR_OK, fr_server_connection_new(server, &there, &pair.server));
+  EXPECT(FR_OK, fr_server_connection_new(server, &there, NOW, &pair.server));
   /* What is in use stays, whoever frees it first. */
   fr_server_free(server);
   fr_attempt *attempt;
@@ -142,7 +199,7 @@ static void by_the_binding_alone(void) {
     fr_buf name, message;
     binding[0]++;
     EXPECT(FR_OK, fr_client_connection_new(ends.client, fr_str("imap"), fr_str("alice"), &both, &pair.client));
-    EXPECT(FR_OK, fr_server_connection_new(ends.server, &both, &pair.server));
+    EXPECT(FR_OK, fr_server_connection_new(ends.server, &both, NOW, &pair.server));
     EXPECT(FR_OK, fr_client_connection_plan(pair.client, times[i], &attempt));
     EXPECT(FR_OK, fr_attempt_message(attempt, &name, &message));
     fr_request request = {0};
@@ -151,7 +208,7 @@ static void by_the_binding_alone(void) {
     /* On another connection the message is worth nothing. */
     fr_server_connection *elsewhere;
     binding[1] = 1;
-    EXPECT(FR_OK, fr_server_connection_new(ends.server, &both, &elsewhere));
+    EXPECT(FR_OK, fr_server_connection_new(ends.server, &both, NOW, &elsewhere));
     EXPECT(FR_BAD_PROOF, fr_server_connection_receive(elsewhere, &request, times[i], &verdict));
     fr_server_connection_free(elsewhere);
     fr_verdict_free(&verdict);
@@ -200,6 +257,9 @@ int main(int argc, char **argv) {
   saved_and_loaded();
   with_a_token();
   known_at_the_sibling();
+#ifndef WITHOUT_SEALING
+  sealed();
+#endif
   by_the_binding_alone();
   if (argc > 1) in_a_file(argv[1]);
   from_many_threads();

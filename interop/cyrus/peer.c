@@ -214,7 +214,7 @@ static void remember(struct connection *tls, char **argument) {
          !fr_server_sibling(server, &siblings[1]), "list");
   must(!fr_server_key(server, 1, key_octets), "key");
   channel.exporter_user = login.exporter_user = tls->server;
-  must(!fr_server_connection_new(server, &channel, &at_server), "connection");
+  must(!fr_server_connection_new(server, &channel, now, &at_server), "connection");
   must(!fr_server_connection_logged_in(at_server, &login, fr_str("account-of-" USER), now), "logged in");
   /* Tokens, which an application's own protocol would carry: one for here, and one for the sample programs. */
   fr_login again = login;
@@ -228,7 +228,7 @@ static void remember(struct connection *tls, char **argument) {
                                                   fr_str("cyrus"), now, &token, &expires), "token");
   must(!fr_server_new(store, sample.service, sample.server_name, &there), "server");
   must(!fr_server_list(there, fr_str("HT-SHA-256-NONE")) && !fr_server_key(there, 1, key_octets), "list");
-  must(!fr_server_connection_new(there, &of_sample, &at_sample), "connection");
+  must(!fr_server_connection_new(there, &of_sample, now, &at_sample), "connection");
   must(!fr_server_connection_logged_in_with_token(at_sample, &again, fr_str("account-of-" USER), fr_str("HT-SHA-256-NONE"),
                                                   fr_str("cyrus"), now, &sample_token, &sample_expires), "token");
 

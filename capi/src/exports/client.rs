@@ -63,6 +63,9 @@ pub unsafe extern "C" fn fr_client_free(client: *mut fr_client) {
 }
 
 /// A connection to this service, for the account of this login name, after the TLS handshake; the server name is the channel's.
+///
+/// FR_INVALID: the channel says what can't be, as a `handle`, which is a server's; its exporter fails; or `predecessor` is of another account, whose TLS sessions are not for
+/// this one. FR_DAMAGED: `predecessor` is something else.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fr_client_connection_new(
     client: *const fr_client,
@@ -77,8 +80,14 @@ pub unsafe extern "C" fn fr_client_connection_new(
         // SAFETY: C's promises.
         let (service, login_name) = unsafe { (text(service)?, text(login_name)?) };
         // SAFETY: C's promises.
-        let facts = unsafe { channel::facts(reference(channel)?)? };
-        out.put(handle(client.connect(service, login_name, facts)?));
+        let channel = unsafe { reference(channel)? };
+        // SAFETY: C's promises.
+        let (facts, before, own) =
+            unsafe { (channel::facts(channel)?, octets(channel.predecessor)?, octets(channel.handle)?) };
+        if !own.is_empty() {
+            return Err(fr_result::FR_INVALID);
+        }
+        out.put(handle(client.connect(service, login_name, facts, before)?));
         Ok(())
     })
 }
@@ -204,6 +213,24 @@ pub unsafe extern "C" fn fr_client_connection_logged_in(
         // SAFETY: C's promises.
         let (full, exporter) = unsafe { login::full_login(reference(full_login)?)? };
         connection.logged_in(&full, &exporter, &siblings, now)
+    })
+}
+
+/// After a login: what to keep beside each TLS session of this connection, and to give as `predecessor` of the connection that resumes it. It is secret, and for the
+/// same account only; so keep the sessions by account, and none of a connection before its login, whose result here is FR_NOT_KNOWN. After FR_FULL_HANDSHAKE
+/// and FR_ABANDON forget the account's sessions.
+///
+/// FR_NOT_KNOWN: there was no login, or the channel has no exporter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fr_client_connection_session(
+    connection: *const fr_client_connection,
+    out: *mut fr_buf,
+) -> fr_result {
+    guard(|| {
+        // SAFETY: C's promises.
+        let (out, connection) = unsafe { (Out::new(out, fr_buf::EMPTY)?, reference(connection)?) };
+        out.put(buffer(&connection.session()?));
+        Ok(())
     })
 }
 

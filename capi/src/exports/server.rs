@@ -1,8 +1,10 @@
 //! The functions of a server.
 
+use fast_reauth::channel::Handle;
 use fast_reauth::mechanism::Verdict;
 
 use crate::boundary::{Out, buffer, guard, handle, octets, place, reference, release, release_buffer, text};
+use crate::names::random;
 use crate::{
     channel, fr_buf, fr_channel, fr_login, fr_octets, fr_request, fr_result, fr_server, fr_server_connection,
     fr_sibling, fr_store, fr_verdict, login,
@@ -30,7 +32,8 @@ pub unsafe extern "C" fn fr_server_new(
 /// The mechanisms that the server lists, in the order of preference, with spaces in between: those of IKY and HT, and those for full logins, of which it needs
 /// to know the names. It takes the place of an earlier list.
 ///
-/// A mechanism whose channel binding a connection does not have is not listed there. EXTERNAL is FR_INVALID: this interface knows no TLS sessions.
+/// A mechanism whose channel binding a connection does not have is not listed there. EXTERNAL is for servers whose TLS sessions carry handles (fr_handle_new()):
+/// it is listed on a connection that resumes the session of a client that is known.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fr_server_list(server: *const fr_server, mechanisms: fr_octets) -> fr_result {
     guard(|| {
@@ -46,6 +49,29 @@ pub unsafe extern "C" fn fr_server_key(server: *const fr_server, id: u32, key: f
     guard(|| {
         // SAFETY: C's promises.
         unsafe { reference(server)?.key(id, octets(key)?) }
+    })
+}
+
+/// 16 fresh random octets, for one connection: the server gives them to TLS, to be carried by the sessions that the connection makes, and says so in
+/// `handle` of its channel. What a resumed session carried is `predecessor`. Sessions that the server keeps itself need FR_CHANNEL_STATEFUL: EXTERNAL
+/// is not for tickets that a stolen key opens.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fr_handle_new(out: *mut fr_buf) -> fr_result {
+    guard(|| {
+        // SAFETY: C's promise.
+        let out = unsafe { Out::new(out, fr_buf::EMPTY)? };
+        out.put(buffer(&random::<{ Handle::LEN }>()?));
+        Ok(())
+    })
+}
+
+/// Seals what the server knows of its clients, under the keys of fr_server_key(): from its first use on, an assertion of a mechanism of IKY with -EXPR is in its
+/// client's hands, and the store keeps one row for each account. Login names have to be unique at the service. Clients need nothing for it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fr_server_seal(server: *const fr_server) -> fr_result {
+    guard(|| {
+        // SAFETY: C's promise.
+        unsafe { reference(server)?.seal() }
     })
 }
 
@@ -66,17 +92,21 @@ pub unsafe extern "C" fn fr_server_free(server: *mut fr_server) {
     unsafe { release(server) }
 }
 
-/// A connection, after the TLS handshake. FR_INVALID: the channel says what can't be, or its exporter fails; or HT is listed and there is no key.
+/// A connection, after the TLS handshake. On one that resumes a session, the store is asked who that is; where it does not answer, it is nobody.
+///
+/// FR_INVALID: the channel says what can't be, or its exporter fails; or HT is listed or the server seals, and there is no key.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fr_server_connection_new(
     server: *const fr_server,
     channel: *const fr_channel,
+    now: u64,
     out: *mut *mut fr_server_connection,
 ) -> fr_result {
     guard(|| {
         // SAFETY: C's promises.
-        let (out, server, facts) = unsafe { (place(out)?, reference(server)?, channel::facts(reference(channel)?)?) };
-        out.put(handle(server.connect(facts)?));
+        let (out, server, facts) =
+            unsafe { (place(out)?, reference(server)?, channel::server_facts(reference(channel)?)?) };
+        out.put(handle(server.connect(facts, now)?));
         Ok(())
     })
 }
@@ -125,6 +155,19 @@ pub unsafe extern "C" fn fr_server_connection_receive(
         unsafe { (*out).outcome = result };
     }
     result
+}
+
+/// After FR_OK, and once the client was told so: stores that it was here, so that who resumes the TLS session of this connection is recognised in turn. Nothing
+/// where there is no `handle`, or was no FR_OK. After a full login it is not needed. FR_UNAVAILABLE: who resumes it is not recognised by it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fr_server_connection_completed(
+    connection: *const fr_server_connection,
+    now: u64,
+) -> fr_result {
+    guard(|| {
+        // SAFETY: C's promise.
+        unsafe { reference(connection)?.completed(now) }
+    })
 }
 
 /// Frees what a verdict holds, and leaves it empty. Nothing for NULL.
