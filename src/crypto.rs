@@ -170,30 +170,45 @@ pub(crate) fn hash(hash: Hash, feed: impl FnOnce(&mut digest::Context)) -> Secre
 
 /// `HMAC(key, …)` over what `feed` absorbs (RFC 2104).
 pub(crate) fn mac(hash: Hash, key: &[u8], feed: impl FnOnce(&mut hmac::Context)) -> Secret {
-    let mut context = hmac::Context::with_key(&hmac::Key::new(hash.hmac(), key));
-    feed(&mut context);
-    from_output(context.sign().as_ref())
+    MacKey::new(hash, key).mac(feed)
 }
 
-/// `HMAC-SHA3-256(key, …)` over the concatenation of `parts` (RFC 2104, FIPS 202).
-#[cfg(feature = "sha3")]
-pub(crate) fn mac_sha3_256(key: &[u8], parts: &[&[u8]]) -> Secret {
-    mac_of::<::hmac::SimpleHmac<sha3::Sha3_256>>(key, parts)
+/// A key of HMAC, for more than one use: what a hash makes of it is half the work on a short message.
+#[derive(Clone)]
+pub(crate) struct MacKey(hmac::Key);
+
+impl MacKey {
+    pub(crate) fn new(hash: Hash, key: &[u8]) -> Self {
+        Self(hmac::Key::new(hash.hmac(), key))
+    }
+
+    /// `HMAC(key, …)` over what `feed` absorbs (RFC 2104).
+    pub(crate) fn mac(&self, feed: impl FnOnce(&mut hmac::Context)) -> Secret {
+        let mut context = hmac::Context::with_key(&self.0);
+        feed(&mut context);
+        from_output(context.sign().as_ref())
+    }
 }
 
-/// The same with SHA3-512.
+/// The same for HMAC with a hash function of SHA-3 (FIPS 202).
 #[cfg(feature = "sha3")]
-pub(crate) fn mac_sha3_512(key: &[u8], parts: &[&[u8]]) -> Secret {
-    mac_of::<::hmac::SimpleHmac<sha3::Sha3_512>>(key, parts)
-}
+pub(crate) struct MacKey3<D: ::hmac::digest::Digest + ::hmac::digest::block_api::BlockSizeUser>(::hmac::SimpleHmac<D>);
 
 #[cfg(feature = "sha3")]
-fn mac_of<M: ::hmac::Mac + ::hmac::KeyInit>(key: &[u8], parts: &[&[u8]]) -> Secret {
-    let Ok(mut mac) = <M as ::hmac::KeyInit>::new_from_slice(key) else {
-        unreachable!("HMAC takes a key of any length")
-    };
-    parts.iter().for_each(|part| mac.update(part));
-    from_output(&mac.finalize().into_bytes())
+impl<D: ::hmac::digest::Digest + ::hmac::digest::block_api::BlockSizeUser + Clone> MacKey3<D> {
+    pub(crate) fn new(key: &[u8]) -> Self {
+        match <::hmac::SimpleHmac<D> as ::hmac::KeyInit>::new_from_slice(key) {
+            Ok(mac) => Self(mac),
+            Err(_) => unreachable!("HMAC takes a key of any length"),
+        }
+    }
+
+    /// `HMAC(key, …)` over the concatenation of `parts` (RFC 2104).
+    pub(crate) fn mac(&self, parts: &[&[u8]]) -> Secret {
+        let mut mac = self.0.clone();
+        parts.iter().for_each(|part| ::hmac::Mac::update(&mut mac, part));
+        from_output(&::hmac::Mac::finalize(mac).into_bytes())
+    }
 }
 
 fn from_output(output: &[u8]) -> Secret {

@@ -17,8 +17,12 @@ impl LoginId {
 
     /// The first 16 octets of `SHA-256(lp("login v1") lp(service) lp(server name) lp(login name))`.
     pub fn of(scope: &Scope, login_name: &str) -> Self {
+        Self::of_names(scope.service.as_str(), scope.server_name.as_str(), login_name)
+    }
+
+    pub(crate) fn of_names(service: &str, server_name: &str, login_name: &str) -> Self {
         let digest = hash(Hash::Sha256, |context| {
-            for part in ["login v1", scope.service.as_str(), scope.server_name.as_str(), login_name] {
+            for part in ["login v1", service, server_name, login_name] {
                 context.lp(part.as_bytes());
             }
         });

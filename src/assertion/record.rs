@@ -238,14 +238,13 @@ impl Record {
     }
 }
 
-/// Keys that stand in for a record that isn't there, so that its absence costs what a wrong proof costs.
+/// A StoredKey that stands in for a record that isn't there, so that its absence costs what a wrong proof costs.
 ///
-/// They are no secret: whoever calls with them is refused whatever the proof is.
-pub(crate) fn stand_in(pin: Pin) -> (Secret, Secret) {
+/// It is no secret: whoever is checked against it is refused whatever the proof is.
+pub(crate) fn stand_in(pin: Pin) -> Secret {
     // A valid point (the base point of RFC 8032), as an invalid one would fail early.
     let stored = if pin.signs() { Secret::new(&BASE_POINT) } else { None };
-    let len = pin.hash().output_len();
-    (stored.unwrap_or_else(|| Secret::zeroed(len)), Secret::zeroed(len))
+    stored.unwrap_or_else(|| Secret::zeroed(pin.hash().output_len()))
 }
 
 const BASE_POINT: [u8; 32] = {

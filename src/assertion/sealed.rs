@@ -19,7 +19,8 @@ use zeroize::Zeroizing;
 
 use super::origin::valid_login_name;
 use super::serial::{origin_octet, read_origin};
-use super::{AccountSecret, AssertionId, DeviceId, Pin, Record, Salt, Scope, ServiceKeys};
+use super::{AccountSecret, AssertionId, DeviceId, Pin, Record, Salt, Scope, Service, ServiceKeys};
+use crate::channel::ServerName;
 use crate::crypto::{Absorb, Hash, Prk, Secret};
 use crate::time::Timestamp;
 
@@ -43,14 +44,16 @@ pub(crate) struct Sealed {
 #[derive(Clone, Copy)]
 pub(crate) struct Bound<'a> {
     pub(crate) pin: Pin,
-    pub(crate) scope: &'a Scope,
+    pub(crate) service: &'a Service,
+    pub(crate) server_name: &'a str,
     pub(crate) login_name: &'a str,
 }
 
 /// The record in base64, for its client. `None` for a mechanism that doesn't bind to one connection, for a client without login
 /// name, which would have no way to say whose it is, and for an identity that is too long and not the login name.
 pub(crate) fn seal(keys: &ServiceKeys, secret: &AccountSecret, record: &Record, random: &Salt) -> Option<String> {
-    let bound = Bound { pin: record.pin, scope: &record.scope, login_name: &record.login_name };
+    let Scope { service, server_name } = &record.scope;
+    let bound = Bound { pin: record.pin, service, server_name: server_name.as_str(), login_name: &record.login_name };
     if record.pin.needs_counter() || record.login_name.is_empty() {
         return None;
     }
@@ -138,7 +141,7 @@ fn read(plain: &[u8], bound: Bound<'_>) -> Option<Record> {
         server_key: Secret::new(server_key)?,
         identity,
         login_name,
-        scope: bound.scope.clone(),
+        scope: Scope::new(bound.service.clone(), ServerName::parse(bound.server_name).ok()?),
         device: DeviceId::new(*device),
         origin,
         issued: full_login,
@@ -171,12 +174,9 @@ fn nonce() -> aead::Nonce {
 
 fn associated(header: &[u8], bound: Bound<'_>) -> aead::Aad<Vec<u8>> {
     let mut data = Vec::with_capacity(128);
-    let Bound { pin, scope, login_name } = bound;
-    let (service, server_name) = (scope.service.as_str(), scope.server_name.as_str());
-    for part in
-        [LABEL, header, pin.name().as_bytes(), service.as_bytes(), server_name.as_bytes(), login_name.as_bytes()]
-    {
-        data.lp(part);
-    }
+    let Bound { pin, service, server_name, login_name } = bound;
+    data.lp(LABEL);
+    data.lp(header);
+    [pin.name(), service.as_str(), server_name, login_name].into_iter().for_each(|part| data.lp(part.as_bytes()));
     aead::Aad::from(data)
 }

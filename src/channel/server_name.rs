@@ -27,17 +27,25 @@ impl ServerName {
     /// # Errors
     /// [`InvalidServerName`] for an octet outside the host name alphabet or more than 255 octets.
     pub fn parse(name: &str) -> Result<Self, InvalidServerName> {
-        let valid = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.' | b':');
-        if name.len() > MAX || !name.bytes().all(valid) {
+        if name.len() > MAX || !name.bytes().all(is_of_a_name) {
             return Err(InvalidServerName);
         }
         Ok(Self(name.to_ascii_lowercase().into_boxed_str()))
+    }
+
+    /// Whether this is a server name as it must be written, already in lower case; empty for none.
+    pub(crate) fn is_written(name: &str) -> bool {
+        name.len() <= MAX && name.bytes().all(|octet| is_of_a_name(octet) && !octet.is_ascii_uppercase())
     }
 
     /// The name, in lower case; empty when there is none.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn is_of_a_name(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.' | b':')
 }
 
 impl fmt::Display for ServerName {

@@ -8,8 +8,8 @@ use super::exchange::Recognised;
 use super::{Received, Server, external, ht, iky};
 use crate::assertion::{
     AccountSecret, AccountState, Binding, CannotDerive, CannotIssue, DeviceId, FullLogin, Hash, HtMechanism, Issued,
-    LineageRecord, LoginId, OfferHash, Origin, Owner, Pin, Record, Renewal, Salt, Scope, ServiceKeys, TokenId,
-    TokenRecord, TokenRequest, TokenSlot, seal, token_text, valid_login_name,
+    LineageRecord, LoginId, OfferHash, Origin, Owner, OwnToken, Pin, Record, Renewal, Salt, Scope, ServiceKeys, TokenId,
+    TokenRecord, TokenRequest, TokenSlot, seal, valid_login_name,
 };
 use crate::channel::{ChannelFacts, Exporter, TlsVersion};
 use crate::store::{Commit, Link, Lookup, NewSecret, Remember};
@@ -99,7 +99,7 @@ impl<'s> Connection<'s> {
     }
 
     /// What to look up as soon as the handshake says that TLS resumed a session; `None` for a full handshake.
-    pub fn lookup(&self) -> Option<Lookup> {
+    pub fn lookup(&self) -> Option<Lookup<'static>> {
         let handle = *self.facts.resumed_handle()?;
         Some(Lookup { handle: Some(handle), ..Lookup::default() })
     }
@@ -170,7 +170,7 @@ impl<'s> Connection<'s> {
     }
 
     /// The IKY mechanisms that are configured and that this channel can carry.
-    pub(super) fn listed_pins(&self) -> impl Iterator<Item = Pin> {
+    pub(super) fn listed_pins(&self) -> impl Iterator<Item = Pin> + Clone {
         let taken = self.server.pins.iter().copied().filter(|pin| self.server.policy.takes(pin.binding()));
         // A connection manager's TLS is not its user's: there is nothing to bind to.
         let fit = taken
@@ -195,12 +195,11 @@ impl<'s> Connection<'s> {
 
     /// The hash over what is offered here now, to compare with what the client was offered at its full login.
     pub(super) fn offer(&self, hash: Hash) -> OfferHash {
-        let names = self.listed_pins().map(|pin| pin.name());
-        OfferHash::of(hash, names.chain(self.server.full_mechanisms.iter().map(|name| &**name)))
+        self.server.offers.of(hash, self.listed_pins(), &self.server.full_mechanisms)
     }
 
     /// An attempt with EXTERNAL (RFC 4422 appendix A): the initial response, decoded, is the authzid in UTF-8, or empty.
-    pub fn external(&self, initial_response: &[u8]) -> Received<'_> {
+    pub fn external<'m>(&'m self, initial_response: &'m [u8]) -> Received<'m> {
         external::receive(self, initial_response)
     }
 
@@ -249,8 +248,8 @@ impl<'s> Connection<'s> {
     }
 
     /// What to look up before [`logged_in_granting_sealed`](Self::logged_in_granting_sealed).
-    pub fn account_lookup(&self, login_name: &str) -> Lookup {
-        let login = Some(LoginId::of(&self.scope(), login_name));
+    pub fn account_lookup(&self, login_name: &str) -> Lookup<'static> {
+        let login = Some(LoginId::of(&self.scope(), login_name).into());
         Lookup { login, account: true, ..Lookup::default() }
     }
 
@@ -362,7 +361,7 @@ impl<'s> Connection<'s> {
         let (salt, key, mechanism) = (Salt::new(request.random), fast.keys.current_id(), request.mechanism);
         let slot = TokenSlot { salt, key, mechanism, origin, full_login: login.now, expires };
         let id = TokenId::of(&self.scope(), request.authcid, request.client);
-        let token = token_text(&fast.keys, &id, &slot).ok_or(CannotIssue::NotListed)?;
+        let token = OwnToken::of(&fast.keys, &id, &slot).ok_or(CannotIssue::NotListed)?.token();
         let record = TokenRecord {
             id,
             identity: login.identity.into(),
@@ -391,6 +390,11 @@ impl<'s> Connection<'s> {
     fn count(&mut self, login: &FullLogin) -> FullLogin {
         self.successes = self.successes.saturating_add(1);
         login.clone().with_ordinal(self.successes)
+    }
+
+    /// Whether this is the scope of this connection.
+    pub(super) fn is_in(&self, scope: &Scope) -> bool {
+        scope.service == self.server.service && scope.server_name == *self.facts.name()
     }
 
     pub(super) fn scope(&self) -> Scope {

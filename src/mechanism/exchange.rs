@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::external::AwaitLineage;
 use super::ht::{self, AwaitTokens, Pairs};
 use super::iky::{AwaitProofKeys, AwaitUse};
-use super::{NextStep, Outcome};
+use super::{Answer, NextStep, Outcome};
 use crate::assertion::{DeviceId, Issued, Origin};
 use crate::crypto::Redacted;
 use crate::store::{AsyncStore, Commit, Committed, Found, Lookup, Store, Unavailable};
@@ -26,20 +26,20 @@ pub enum Received<'c> {
 #[derive(Debug)]
 #[must_use = "the client waits for an answer"]
 pub struct AwaitRecord<'c> {
-    pub(super) lookup: Lookup,
+    pub(super) lookup: Lookup<'c>,
     pub(super) mechanism: AwaitRecordOf<'c>,
 }
 
 #[derive(Debug)]
 pub(super) enum AwaitRecordOf<'c> {
     External(AwaitLineage<'c>),
-    Iky(Box<AwaitProofKeys<'c>>),
-    Ht(Box<AwaitTokens<'c>>),
+    Iky(AwaitProofKeys<'c>),
+    Ht(AwaitTokens<'c>),
 }
 
 impl<'c> AwaitRecord<'c> {
     /// What to look up.
-    pub fn lookup(&self) -> &Lookup {
+    pub fn lookup(&self) -> &Lookup<'c> {
         &self.lookup
     }
 
@@ -77,8 +77,8 @@ pub struct AwaitCommit {
 
 #[derive(Debug)]
 pub(super) enum PendingOf {
-    Iky(Box<AwaitUse>),
-    Ht(Box<ht::AwaitUse>),
+    Iky(AwaitUse),
+    Ht(ht::AwaitUse),
 }
 
 impl AwaitCommit {
@@ -105,7 +105,7 @@ pub struct Verdict {
     /// What came of it; a profile turns it into its protocol's codes.
     pub outcome: Outcome,
     /// The responder message: IKY's goes to the client whatever the outcome is, HT's with success; none with EXTERNAL.
-    pub message: Option<Vec<u8>>,
+    pub message: Option<Answer>,
     /// Who it is, when accepted.
     pub recognised: Option<Recognised>,
     /// The token that the client is to have from now on, where it used one that is due for rotation, or asked (XEP-0484).

@@ -7,12 +7,15 @@ pub mod external;
 pub mod ht;
 pub mod iky;
 
+mod answer;
 mod connection;
 mod detached;
 mod exchange;
+mod offers;
 mod outcome;
 mod server;
 
+pub use answer::Answer;
 pub use connection::{Connection, LoggedIn, Login};
 pub use detached::Detached;
 pub use exchange::{AwaitCommit, AwaitRecord, Received, Recognised, Step, Verdict};

@@ -2,6 +2,7 @@
 
 use crate::assertion::{HtMechanism, Pin, Policy, Scope, Service, ServiceKeys};
 use crate::channel::ServerName;
+use crate::mechanism::offers::Offers;
 
 /// A service that recognises its clients: what is configured once and shared by all connections.
 #[derive(Clone, Debug)]
@@ -16,6 +17,7 @@ pub struct Server {
     pub(crate) early_data: bool,
     pub(crate) fast: Option<Fast>,
     pub(crate) sealing: Option<ServiceKeys>,
+    pub(crate) offers: Offers,
 }
 
 /// The tokens that a service issues (XEP-0484).
@@ -70,6 +72,7 @@ impl Server {
             early_data: false,
             fast: None,
             sealing: None,
+            offers: Offers::default(),
         })
     }
 

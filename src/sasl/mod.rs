@@ -162,11 +162,11 @@ impl<V: Validator<Known>> server::Mechanism for ServerMechanism<V> {
                     (Some(client), message) => {
                         let who = Identity::from(client.login_name());
                         self.validator.validate(&who, &Known(client))?;
-                        Ok(Response::Success(who, message.unwrap_or_default()))
+                        Ok(Response::Success(who, message.map(Vec::from).unwrap_or_default()))
                     }
                     (None, Some(message)) => {
                         self.state = Judged::Refused;
-                        Ok(Response::Proceed(message))
+                        Ok(Response::Proceed(message.into()))
                     }
                     (None, None) => Err(server::MechanismError::AuthenticationFailed),
                 }

@@ -15,7 +15,7 @@ pub trait AsyncStore: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`Unavailable`] when the store does not answer in time.
-    fn lookup(&self, lookup: &Lookup, now: Timestamp) -> impl Future<Output = Result<Found, Unavailable>> + Send;
+    fn lookup(&self, lookup: &Lookup<'_>, now: Timestamp) -> impl Future<Output = Result<Found, Unavailable>> + Send;
 
     /// See [`Store::commit`](super::Store::commit).
     ///

@@ -20,10 +20,10 @@ pub struct Unavailable;
 
 /// What a mechanism needs to know: at most one record, one lineage, the tokens of one client, and the state of one account.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Lookup {
+pub struct Lookup<'a> {
     /// Who the client says it is, where its message says so. What else is asked for belongs to this login; a store that is spread over
     /// many machines finds the right one by it.
-    pub login: Option<LoginId>,
+    pub login: Option<LoginOf<'a>>,
     /// The assertion that the client named.
     pub assertion: Option<AssertionId>,
     /// The connection that this one resumes, where that matters.
@@ -32,6 +32,59 @@ pub struct Lookup {
     pub token: Option<TokenId>,
     /// Whether the state of the login's account is asked for.
     pub account: bool,
+}
+
+impl Lookup<'_> {
+    /// The same, apart from the message that it comes from.
+    pub fn owned(&self) -> Lookup<'static> {
+        Lookup { login: self.login.map(|login| login.id().into()), ..*self }
+    }
+}
+
+/// Whose login something belongs to. What a message says of it is hashed only for a store that asks for its [`id`](Self::id).
+#[derive(Clone, Copy)]
+pub struct LoginOf<'a>(Whose<'a>);
+
+#[derive(Clone, Copy)]
+enum Whose<'a> {
+    Id(LoginId),
+    Names { service: &'a str, server_name: &'a str, login_name: &'a str },
+}
+
+impl<'a> LoginOf<'a> {
+    pub(crate) fn names(service: &'a str, server_name: &'a str, login_name: &'a str) -> Self {
+        Self(Whose::Names { service, server_name, login_name })
+    }
+
+    /// The id of the login.
+    pub fn id(&self) -> LoginId {
+        match self.0 {
+            Whose::Id(id) => id,
+            Whose::Names { service, server_name, login_name } => {
+                LoginId::of_names(service, server_name, login_name)
+            }
+        }
+    }
+}
+
+impl From<LoginId> for LoginOf<'_> {
+    fn from(id: LoginId) -> Self {
+        Self(Whose::Id(id))
+    }
+}
+
+impl PartialEq for LoginOf<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.id() == other.id()
+    }
+}
+
+impl Eq for LoginOf<'_> {}
+
+impl fmt::Debug for LoginOf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id().fmt(f)
+    }
 }
 
 /// What the store knows of it. Expired and revoked records are given as they are, as long as they are kept: the mechanism
@@ -231,7 +284,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`Unavailable`] when the store does not answer in time.
-    fn lookup(&self, lookup: &Lookup, now: Timestamp) -> Result<Found, Unavailable>;
+    fn lookup(&self, lookup: &Lookup<'_>, now: Timestamp) -> Result<Found, Unavailable>;
 
     /// One atomic, durable write.
     ///

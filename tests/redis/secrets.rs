@@ -187,7 +187,7 @@ fn of_two_renewals_at_once_the_longer_one_counts() {
             }
         });
         let lookup = Lookup {
-            login: Some(LoginId::of(client.record.scope(), client.record.login_name())),
+            login: Some(LoginId::of(client.record.scope(), client.record.login_name()).into()),
             account: true,
             ..Lookup::default()
         };

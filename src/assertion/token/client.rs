@@ -142,7 +142,7 @@ impl ClientToken {
         out.lp(self.scope.service.as_str().as_bytes());
         out.lp(self.scope.server_name.as_str().as_bytes());
         out.lp(self.authcid.as_bytes());
-        out.lp(self.token.as_octets());
+        out.lp(self.token.expose().as_bytes());
         out.absorb(&[serial::origin_octet(self.origin), u8::from(self.doubted)]);
         for number in [self.full_login.as_secs(), self.expires.as_secs(), self.count] {
             out.absorb(&number.to_be_bytes());

@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use super::{HtMechanism, Salt, ServiceKeys, Token, TokenHash, TokenId, TokenSlot};
+use super::{HtMechanism, Salt, ServiceKeys, Token, TokenId, TokenKey, TokenSlot};
 use crate::channel::Unsuitable;
-use crate::crypto::Absorb;
+use crate::crypto::{Absorb, MacKey};
 use crate::time::Timestamp;
 
 /// A client's request for a token (XEP-0484 section 3.2), as it logs in fully.
@@ -53,30 +53,51 @@ pub enum CannotIssue {
     Name,
 }
 
-/// `base64url(HMAC-SHA-256(service key, lp("FAST token v1") lp(token id) lp(mechanism name) lp(salt)))`, without padding:
-/// 43 octets that stand for 256 bits. `None` when the key was dropped.
-pub(crate) fn text_of(keys: &ServiceKeys, id: &TokenId, slot: &TokenSlot) -> Option<Token> {
-    Some(text(keys.get(slot.key)?.as_ref(), id, slot.mechanism, slot.salt.as_octets()))
+/// A token that this service made, ready for the HMACs of its mechanism.
+pub(crate) struct OwnToken {
+    text: Zeroizing<[u8; OwnToken::LEN]>,
+    key: TokenKey,
 }
 
-/// A token that stands in for one that isn't there, so that its absence costs what a wrong one costs. It is no secret: whoever is
-/// checked against it is refused whatever it comes to.
-pub(crate) fn stand_in(mechanism: HtMechanism, id: &TokenId) -> Token {
-    text(&[0; ServiceKeys::KEY_LEN], id, mechanism, &[0; Salt::LEN])
-}
+impl OwnToken {
+    /// Length of the text, in octets.
+    const LEN: usize = 43;
 
-fn text(key: &[u8], id: &TokenId, mechanism: HtMechanism, salt: &[u8]) -> Token {
-    let mut input = Vec::with_capacity(128);
-    for part in [b"FAST token v1", &id.as_octets()[..], mechanism.name().as_bytes(), salt] {
-        input.lp(part);
+    /// `base64url(HMAC-SHA-256(service key, lp("FAST token v1") lp(token id) lp(mechanism name) lp(salt)))`, without padding:
+    /// 43 octets that stand for 256 bits. `None` when the key was dropped.
+    pub(crate) fn of(keys: &ServiceKeys, id: &TokenId, slot: &TokenSlot) -> Option<Self> {
+        Some(Self::made(keys.mac(slot.key)?, id, slot.mechanism, &slot.salt))
     }
-    let octets = TokenHash::Sha256.mac(key, &[&input]);
-    let mut text = Zeroizing::new([0; 43]);
-    let written = URL_SAFE_NO_PAD.encode_slice(octets.as_ref(), &mut *text);
-    debug_assert_eq!(written, Ok(43));
-    match core::str::from_utf8(&*text).map(Token::new) {
-        Ok(Ok(token)) => token,
-        _ => unreachable!("base64 is text, of 43 octets for 32"),
+
+    /// A token that stands in for one that isn't there, so that its absence costs what a wrong one costs. Whoever is checked against it is
+    /// refused whatever it comes to.
+    pub(crate) fn stand_in(keys: &ServiceKeys, id: &TokenId, mechanism: HtMechanism) -> Self {
+        Self::made(keys.current_mac(), id, mechanism, &Salt::new([0; Salt::LEN]))
+    }
+
+    fn made(key: &MacKey, id: &TokenId, mechanism: HtMechanism, salt: &Salt) -> Self {
+        let octets = key.mac(|context| {
+            for part in [b"FAST token v1", &id.as_octets()[..], mechanism.name().as_bytes(), salt.as_octets()] {
+                context.lp(part);
+            }
+        });
+        let mut text = Zeroizing::new([0; Self::LEN]);
+        let written = URL_SAFE_NO_PAD.encode_slice(octets.as_ref(), &mut *text);
+        debug_assert_eq!(written, Ok(Self::LEN));
+        Self { key: TokenKey::new(mechanism.hash(), &*text), text }
+    }
+
+    /// As the client is told it.
+    pub(crate) fn token(&self) -> Token {
+        match core::str::from_utf8(&*self.text).map(Token::new) {
+            Ok(Ok(token)) => token,
+            _ => unreachable!("base64 is text, of 43 octets for 32"),
+        }
+    }
+
+    /// What its HMACs are made with.
+    pub(crate) fn key(&self) -> &TokenKey {
+        &self.key
     }
 }
 

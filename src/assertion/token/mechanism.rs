@@ -3,7 +3,9 @@
 use core::fmt;
 
 use crate::channel::{ChannelFacts, TlsVersion, Unsuitable};
-use crate::crypto::{self, Absorb as _, Hash, Secret};
+#[cfg(feature = "sha3")]
+use crate::crypto;
+use crate::crypto::{Absorb as _, Hash, MacKey, Secret};
 
 /// The hash function of an HT mechanism.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,17 +39,38 @@ impl TokenHash {
         }
     }
 
-    /// `HMAC(key, …)` over the concatenation of `parts` (RFC 2104).
-    pub(crate) fn mac(self, key: &[u8], parts: &[&[u8]]) -> Secret {
-        let ring = |hash| crypto::mac(hash, key, |context| parts.iter().for_each(|part| context.absorb(part)));
+}
+
+/// A token as the key of HMAC.
+pub(crate) enum TokenKey {
+    Sha2(MacKey),
+    #[cfg(feature = "sha3")]
+    Sha3_256(crypto::MacKey3<sha3::Sha3_256>),
+    #[cfg(feature = "sha3")]
+    Sha3_512(crypto::MacKey3<sha3::Sha3_512>),
+}
+
+impl TokenKey {
+    pub(crate) fn new(hash: TokenHash, token: &[u8]) -> Self {
+        match hash {
+            TokenHash::Sha256 => Self::Sha2(MacKey::new(Hash::Sha256, token)),
+            TokenHash::Sha384 => Self::Sha2(MacKey::new(Hash::Sha384, token)),
+            TokenHash::Sha512 => Self::Sha2(MacKey::new(Hash::Sha512, token)),
+            #[cfg(feature = "sha3")]
+            TokenHash::Sha3_256 => Self::Sha3_256(crypto::MacKey3::new(token)),
+            #[cfg(feature = "sha3")]
+            TokenHash::Sha3_512 => Self::Sha3_512(crypto::MacKey3::new(token)),
+        }
+    }
+
+    /// `HMAC(token, …)` over the concatenation of `parts` (RFC 2104).
+    pub(crate) fn mac(&self, parts: &[&[u8]]) -> Secret {
         match self {
-            Self::Sha256 => ring(Hash::Sha256),
-            Self::Sha384 => ring(Hash::Sha384),
-            Self::Sha512 => ring(Hash::Sha512),
+            Self::Sha2(key) => key.mac(|context| parts.iter().for_each(|part| context.absorb(part))),
             #[cfg(feature = "sha3")]
-            Self::Sha3_256 => crypto::mac_sha3_256(key, parts),
+            Self::Sha3_256(key) => key.mac(parts),
             #[cfg(feature = "sha3")]
-            Self::Sha3_512 => crypto::mac_sha3_512(key, parts),
+            Self::Sha3_512(key) => key.mac(parts),
         }
     }
 }

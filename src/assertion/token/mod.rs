@@ -14,8 +14,9 @@ mod service_keys;
 mod text;
 
 pub use client::{CannotKeep, ClientToken};
+pub(crate) use issue::OwnToken;
 pub use issue::{CannotIssue, Issued, TokenRequest};
-pub(crate) use issue::{stand_in, text_of};
+pub(crate) use mechanism::TokenKey;
 pub use mechanism::{HtMechanism, HtVersion, TokenBinding, TokenHash};
 pub use record::{Salt, TokenId, TokenRecord, TokenSlot};
 pub use service_keys::{InvalidKeys, ServiceKeys};

@@ -18,8 +18,12 @@ impl TokenId {
 
     /// The first 16 octets of `SHA-256(lp("FAST client v1") lp(service) lp(server name) lp(authcid) lp(client id))`.
     pub fn of(scope: &Scope, authcid: &str, client: &str) -> Self {
+        Self::of_names(scope.service.as_str(), scope.server_name.as_str(), authcid, client)
+    }
+
+    pub(crate) fn of_names(service: &str, server_name: &str, authcid: &str, client: &str) -> Self {
         let digest = hash(Hash::Sha256, |context| {
-            for part in ["FAST client v1", scope.service.as_str(), scope.server_name.as_str(), authcid, client] {
+            for part in ["FAST client v1", service, server_name, authcid, client] {
                 context.lp(part.as_bytes());
             }
         });

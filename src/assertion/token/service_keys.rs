@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::crypto::{Secret, constant_time_eq};
+use crate::crypto::{Hash, MacKey, Secret, constant_time_eq};
 
 /// The present key of a service, and those before it that are still good.
 ///
@@ -19,6 +19,8 @@ pub struct ServiceKeys {
 struct ServiceKey {
     id: u32,
     key: Secret,
+    /// The key as HMAC-SHA-256 takes it: every token is made with it.
+    mac: MacKey,
 }
 
 /// Keys that can't be told apart by their ids, or too many of them.
@@ -83,7 +85,21 @@ impl ServiceKeys {
 
     /// The key of this id. It is chosen by the id alone, never by trying.
     pub(crate) fn get(&self, id: u32) -> Option<&Secret> {
-        core::iter::once(&self.current).chain(&self.others).find(|key| key.id == id).map(|key| &key.key)
+        self.find(id).map(|key| &key.key)
+    }
+
+    /// The same key for HMAC-SHA-256.
+    pub(crate) fn mac(&self, id: u32) -> Option<&MacKey> {
+        self.find(id).map(|key| &key.mac)
+    }
+
+    /// The current key for HMAC-SHA-256.
+    pub(crate) fn current_mac(&self) -> &MacKey {
+        &self.current.mac
+    }
+
+    fn find(&self, id: u32) -> Option<&ServiceKey> {
+        core::iter::once(&self.current).chain(&self.others).find(|key| key.id == id)
     }
 }
 
@@ -91,7 +107,7 @@ impl ServiceKey {
     fn new(id: u32, key: &[u8; ServiceKeys::KEY_LEN]) -> Self {
         let mut secret = Secret::zeroed(ServiceKeys::KEY_LEN);
         secret.as_mut().copy_from_slice(key);
-        Self { id, key: secret }
+        Self { id, mac: MacKey::new(Hash::Sha256, secret.as_ref()), key: secret }
     }
 }
 

@@ -4,6 +4,7 @@ use core::fmt;
 
 use zeroize::Zeroizing;
 
+use super::{HtMechanism, TokenKey};
 use crate::crypto::constant_time_eq;
 
 /// A token as it was issued: its UTF-8 octets are the key of every HMAC, whatever they look like. Zeroized when dropped, compared
@@ -36,14 +37,15 @@ impl Token {
         &self.0
     }
 
-    pub(crate) fn as_octets(&self) -> &[u8] {
-        self.0.as_bytes()
+    /// What the HMACs of this mechanism are made with.
+    pub(crate) fn key(&self, mechanism: HtMechanism) -> TokenKey {
+        TokenKey::new(mechanism.hash(), self.0.as_bytes())
     }
 }
 
 impl PartialEq for Token {
     fn eq(&self, other: &Self) -> bool {
-        constant_time_eq(self.as_octets(), other.as_octets())
+        constant_time_eq(self.0.as_bytes(), other.0.as_bytes())
     }
 }
 

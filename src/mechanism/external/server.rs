@@ -117,7 +117,7 @@ pub(crate) fn recognise<'l>(
 }
 
 /// The client's message: an authzid, or nothing.
-pub(crate) fn receive<'c>(connection: &'c Connection<'_>, initial_response: &[u8]) -> Received<'c> {
+pub(crate) fn receive<'c>(connection: &'c Connection<'_>, initial_response: &'c [u8]) -> Received<'c> {
     let authzid = match core::str::from_utf8(initial_response) {
         Ok(authzid) if crate::assertion::valid_login_name(authzid) => authzid,
         _ => return Received::Done(Verdict::of(Refusal::Malformed.outcome())),
@@ -131,7 +131,7 @@ pub(crate) fn receive<'c>(connection: &'c Connection<'_>, initial_response: &[u8
     // Asked again, although it was known at the greeting: the client may have been revoked since.
     Received::Lookup(AwaitRecord {
         lookup: Lookup { handle: Some(handle), ..Lookup::default() },
-        mechanism: AwaitRecordOf::External(AwaitLineage { connection, authzid: authzid.into() }),
+        mechanism: AwaitRecordOf::External(AwaitLineage { connection, authzid }),
     })
 }
 
@@ -139,7 +139,7 @@ pub(crate) fn receive<'c>(connection: &'c Connection<'_>, initial_response: &[u8
 #[derive(Debug)]
 pub(crate) struct AwaitLineage<'c> {
     connection: &'c Connection<'c>,
-    authzid: Box<str>,
+    authzid: &'c str,
 }
 
 impl AwaitLineage<'_> {

@@ -114,7 +114,8 @@ impl Client {
             return Err(CannotStart::NoPairs);
         }
         let binding = mechanism.binding_data(facts).and_then(Secret::new).ok_or(Unsuitable::NoExporter)?;
-        let hashed_token = initiator_hash(mechanism, &token.token, binding.as_ref(), pairs);
+        let key = token.token.key(mechanism);
+        let hashed_token = initiator_hash(&key, binding.as_ref(), pairs);
         let message = InitiatorMessage::write(mechanism, &token.authcid, pairs, &hashed_token);
         Ok(Start { message, state: Self { token: Box::new(token.clone()), binding } })
     }
@@ -132,7 +133,7 @@ impl Client {
         match ResponderMessage::parse(mechanism, responder)? {
             ResponderMessage::Failure => Err(Refused::Contradiction),
             ResponderMessage::Success { pairs, hashed_token } => {
-                let expected = responder_hash(mechanism, &self.token.token, self.binding.as_ref(), &pairs);
+                let expected = responder_hash(&self.token.token.key(mechanism), self.binding.as_ref(), &pairs);
                 if !constant_time_eq(expected.as_ref(), hashed_token.as_ref()) {
                     return Err(Refused::WrongResponder);
                 }

@@ -1,9 +1,9 @@
 //! The messages of HT and HT2, and what is authenticated in them.
 
 use super::Pairs;
-use crate::assertion::{HtMechanism, HtVersion, Token, valid_login_name};
+use crate::assertion::{HtMechanism, HtVersion, TokenKey, valid_login_name};
 use crate::crypto::Secret;
-use crate::mechanism::Outcome;
+use crate::mechanism::{Answer, Outcome};
 
 /// What a message can't be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,32 +30,32 @@ const INITIATOR: &[u8] = b"Initiator";
 const RESPONDER: &[u8] = b"Responder";
 
 /// `HMAC(token, "Initiator" || cb-data || pairs)`.
-pub(super) fn initiator_hash(mechanism: HtMechanism, token: &Token, binding: &[u8], pairs: &Pairs) -> Secret {
-    mechanism.hash().mac(token.as_octets(), &[INITIATOR, binding, pairs.as_str().as_bytes()])
+pub(super) fn initiator_hash(token: &TokenKey, binding: &[u8], pairs: &Pairs) -> Secret {
+    token.mac(&[INITIATOR, binding, pairs.as_str().as_bytes()])
 }
 
 /// `HMAC(token, "Responder" || cb-data || pairs)`.
-pub(super) fn responder_hash(mechanism: HtMechanism, token: &Token, binding: &[u8], pairs: &Pairs) -> Secret {
-    mechanism.hash().mac(token.as_octets(), &[RESPONDER, binding, pairs.as_str().as_bytes()])
+pub(super) fn responder_hash(token: &TokenKey, binding: &[u8], pairs: &Pairs) -> Secret {
+    token.mac(&[RESPONDER, binding, pairs.as_str().as_bytes()])
 }
 
 /// The client's message, parsed.
 #[derive(Debug)]
-pub(super) struct InitiatorMessage {
-    pub(super) authcid: Box<str>,
+pub(super) struct InitiatorMessage<'m> {
+    pub(super) authcid: &'m str,
     pub(super) pairs: Pairs,
     pub(super) hashed_token: Secret,
 }
 
-impl InitiatorMessage {
-    pub(super) fn parse(mechanism: HtMechanism, message: &[u8]) -> Result<Self, Malformed> {
+impl<'m> InitiatorMessage<'m> {
+    pub(super) fn parse(mechanism: HtMechanism, message: &'m [u8]) -> Result<Self, Malformed> {
         let (authcid, rest) = split_at_nul(message).ok_or(Malformed::Fields)?;
         let authcid = core::str::from_utf8(authcid).map_err(|_| Malformed::Authcid)?;
         if authcid.is_empty() || !valid_login_name(authcid) {
             return Err(Malformed::Authcid);
         }
         let (pairs, hashed_token) = body(mechanism, rest)?;
-        Ok(Self { authcid: authcid.into(), pairs, hashed_token })
+        Ok(Self { authcid, pairs, hashed_token })
     }
 
     pub(super) fn write(mechanism: HtMechanism, authcid: &str, pairs: &Pairs, hashed_token: &Secret) -> Vec<u8> {
@@ -89,12 +89,12 @@ impl ResponderMessage {
         Ok(Self::Success { pairs, hashed_token })
     }
 
-    pub(super) fn success(mechanism: HtMechanism, pairs: &Pairs, hashed_token: &Secret) -> Vec<u8> {
-        let mut message = Vec::new();
+    pub(super) fn success(mechanism: HtMechanism, pairs: &Pairs, hashed_token: &Secret) -> Answer {
+        let mut message = Answer::new();
         if mechanism.version() == HtVersion::Ht2 {
-            message = [b"\0", pairs.as_str().as_bytes(), b"\0"].concat();
+            [b"\0", pairs.as_str().as_bytes(), b"\0"].into_iter().for_each(|part| message.push(part));
         }
-        message.extend_from_slice(hashed_token.as_ref());
+        message.push(hashed_token.as_ref());
         message
     }
 }

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use super::Pairs;
 use super::message::{InitiatorMessage, ResponderMessage, initiator_hash, responder_hash};
 use crate::assertion::{
-    HtMechanism, HtVersion, Issued, LoginId, Origin, Salt, Token, TokenId, TokenRecord, TokenSlot, token_stand_in,
-    token_text, valid_login_name,
+    HtMechanism, HtVersion, Issued, Origin, OwnToken, Salt, TokenId, TokenRecord, TokenSlot, valid_login_name,
 };
 use crate::crypto::{Redacted, constant_time_eq};
 use crate::mechanism::exchange::{AwaitRecordOf, PendingOf, Recognised};
 use crate::mechanism::server::Fast;
 use crate::mechanism::{AwaitCommit, AwaitRecord, Connection, Outcome, Received, Step, Verdict};
-use crate::store::{Commit, Committed, Found, Lookup, TokenUse};
+use crate::store::{Commit, Committed, Found, LoginOf, Lookup, TokenUse};
 use crate::time::Timestamp;
 
 /// A client's attempt with a token: its message, and what XEP-0484 has beside it.
@@ -99,13 +98,13 @@ pub(crate) fn receive<'m>(connection: &'m Connection<'_>, request: Request<'m>) 
     if !listed || facts.is_early_data() || facts.exporter_is_to_come() {
         return Received::Done(Verdict::of(Outcome::BindingMismatch));
     }
-    let scope = connection.scope();
-    let id = TokenId::of(&scope, &message.authcid, request.client);
-    let login = Some(LoginId::of(&scope, &message.authcid));
+    let (service, server_name) = (connection.server.service.as_str(), facts.name().as_str());
+    let id = TokenId::of_names(service, server_name, message.authcid, request.client);
+    let login = Some(LoginOf::names(service, server_name, message.authcid));
     let state = AwaitTokens { connection, fast, id, request, message };
     Received::Lookup(AwaitRecord {
         lookup: Lookup { login, token: Some(id), ..Lookup::default() },
-        mechanism: AwaitRecordOf::Ht(Box::new(state)),
+        mechanism: AwaitRecordOf::Ht(state),
     })
 }
 
@@ -116,7 +115,7 @@ pub(crate) struct AwaitTokens<'m> {
     fast: &'m Fast,
     id: TokenId,
     request: Request<'m>,
-    message: InitiatorMessage,
+    message: InitiatorMessage<'m>,
 }
 
 impl AwaitTokens<'_> {
@@ -137,17 +136,17 @@ impl AwaitTokens<'_> {
 
     /// Whether the client can mean these tokens at all.
     fn is_meant(&self, record: &TokenRecord) -> bool {
-        record.id == self.id && *record.authcid == *self.message.authcid && record.scope == self.connection.scope()
+        record.id == self.id && *record.authcid == *self.message.authcid && self.connection.is_in(&record.scope)
     }
 
     /// The token of this slot, if the message proves it: with the mechanism that it is pinned to, and no other.
-    fn check<'s>(&self, slot: Option<&'s TokenSlot>) -> Option<(&'s TokenSlot, Token)> {
+    fn check<'s>(&self, slot: Option<&'s TokenSlot>) -> Option<(&'s TokenSlot, OwnToken)> {
         let mechanism = self.request.mechanism;
         let pinned = slot.filter(|slot| slot.mechanism == mechanism);
-        let token = pinned.and_then(|slot| token_text(&self.fast.keys, &self.id, slot));
+        let token = pinned.and_then(|slot| OwnToken::of(&self.fast.keys, &self.id, slot));
         let is_there = token.is_some();
-        let token = token.unwrap_or_else(|| token_stand_in(mechanism, &self.id));
-        let expected = initiator_hash(mechanism, &token, self.binding(), &self.message.pairs);
+        let token = token.unwrap_or_else(|| OwnToken::stand_in(&self.fast.keys, &self.id, mechanism));
+        let expected = initiator_hash(token.key(), self.binding(), &self.message.pairs);
         let verified = constant_time_eq(expected.as_ref(), self.message.hashed_token.as_ref());
         pinned.map(|slot| (slot, token)).filter(|_| is_there && verified)
     }
@@ -170,7 +169,7 @@ impl AwaitTokens<'_> {
         None
     }
 
-    fn accept(self, record: &Arc<TokenRecord>, slot: &TokenSlot, token: &Token, now: Timestamp) -> Step {
+    fn accept(self, record: &Arc<TokenRecord>, slot: &TokenSlot, token: &OwnToken, now: Timestamp) -> Step {
         let request = &self.request;
         let is_new = record.new.as_ref().is_some_and(|new| new.salt == slot.salt);
         let (issue, issued) =
@@ -187,7 +186,7 @@ impl AwaitTokens<'_> {
             HtVersion::Ht => Pairs::none(),
             HtVersion::Ht2 => request.answer.clone(),
         };
-        let answer = responder_hash(request.mechanism, token, self.binding(), &pairs);
+        let answer = responder_hash(token.key(), self.binding(), &pairs);
         let accepted = Verdict {
             outcome: Outcome::Accepted,
             message: Some(ResponderMessage::success(request.mechanism, &pairs, &answer)),
@@ -198,7 +197,7 @@ impl AwaitTokens<'_> {
         if !is_new && change.count.is_none() && !change.invalidate && change.issue.is_none() {
             return Step::Done(accepted);
         }
-        let pending = PendingOf::Ht(Box::new(AwaitUse { accepted }));
+        let pending = PendingOf::Ht(AwaitUse { accepted });
         Step::Commit(AwaitCommit { commit: Commit::Token(change), pending })
     }
 
@@ -214,7 +213,7 @@ impl AwaitTokens<'_> {
     ) -> Option<(Option<TokenSlot>, Issued)> {
         let (policy, keys) = (&self.connection.server.policy, &self.fast.keys);
         let told = |slot: &TokenSlot| {
-            let token = token_text(keys, &self.id, slot)?;
+            let token = OwnToken::of(keys, &self.id, slot)?.token();
             Some(Issued { token, mechanism: slot.mechanism, expires: slot.expires })
         };
         let origin = used.origin.of_the_channel();

@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::assertion::{AssertionId, MAX_SEALED, OfferHash, Pin, Renewal};
 use crate::channel::ServerName;
 use crate::crypto::{MAX_HASH, Secret};
+use crate::mechanism::Answer;
 
 /// Longest message of either side, in octets; every valid one is shorter.
 pub const MAX_MESSAGE: usize = 2048;
@@ -96,7 +97,7 @@ impl<'a> InitiatorMessage<'a> {
         };
 
         let mut attributes = Attributes(parts.peekable());
-        let server_name = attributes.take('h')?.filter(|name| is_server_name(name)).ok_or(Malformed::Attribute('h'))?;
+        let server_name = attributes.take('h')?.filter(|name| ServerName::is_written(name)).ok_or(Malformed::Attribute('h'))?;
         let assertion = if let Some(id) = attributes.take('i')? {
             Named::Id(AssertionId(octets(id).ok_or(Malformed::Attribute('i'))?))
         } else {
@@ -227,23 +228,30 @@ impl<'a> ResponderMessage<'a> {
 }
 
 /// The success message up to `v=`.
-pub(crate) fn success(seconds: u64, renewal: Option<&Renewal>, sealed: Option<&str>) -> String {
-    let mut message = format!("x={seconds},");
+pub(crate) fn success(seconds: u64, renewal: Option<&Renewal>, sealed: Option<&str>) -> Answer {
+    let mut message = Answer::new();
+    message.push(b"x=");
+    message.push_number(seconds);
+    message.push(b",");
     match renewal {
         None => {}
-        Some(Renewal::Exporter) => message.push_str("r=1,"),
-        Some(Renewal::Granted(octets)) => message.extend(["r=", &STANDARD.encode(octets), ","]),
+        Some(Renewal::Exporter) => message.push(b"r=1,"),
+        Some(Renewal::Granted(octets)) => {
+            message.push(b"r=");
+            message.push_base64(octets);
+            message.push(b",");
+        }
     }
     if let Some(sealed) = sealed.filter(|_| renewal.is_some()) {
-        message.extend(["t=", sealed, ","]);
+        [b"t=", sealed.as_bytes(), b","].into_iter().for_each(|part| message.push(part));
     }
     message
 }
 
 /// `covered`, then `v=` and the signature.
-pub(crate) fn with_signature(mut covered: String, signature: &[u8]) -> String {
-    covered.push_str("v=");
-    STANDARD.encode_string(signature, &mut covered);
+pub(crate) fn with_signature(mut covered: Answer, signature: &[u8]) -> Answer {
+    covered.push(b"v=");
+    covered.push_base64(signature);
     covered
 }
 
@@ -264,11 +272,6 @@ fn binding_name(part: &str) -> Option<&str> {
     let name = part.strip_prefix("p=")?;
     let valid = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-');
     (!name.is_empty() && name.bytes().all(valid)).then_some(name)
-}
-
-/// A server name as it must be written: already in lower case. Empty where the client sent no SNI.
-fn is_server_name(name: &str) -> bool {
-    ServerName::parse(name).is_ok_and(|parsed| parsed.as_str() == name)
 }
 
 /// The attributes of a message, in their one order.

@@ -1,19 +1,20 @@
 //! IKY, the server's side.
 
 use core::fmt;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::early;
 use super::message::{BindingFlag, InitiatorMessage, Named, success, with_signature};
 use super::transcript::{Transcript, signature};
 use crate::assertion::{
-    AccountState, Binding, Bound, LineageRecord, LoginId, Origin, Pin, Record, Renewal, Scope, Sealed, stand_in,
+    AccountState, Binding, Bound, LineageRecord, LoginId, Origin, Pin, Record, Renewal, Sealed, stand_in,
 };
-use crate::channel::{Lineage, ServerName};
+use crate::channel::Lineage;
 use crate::crypto::Secret;
 use crate::mechanism::exchange::{AwaitRecordOf, PendingOf, Recognised};
-use crate::mechanism::{AwaitCommit, AwaitRecord, Connection, Outcome, Received, Step, Verdict};
-use crate::store::{Commit, Committed, Found, Lookup, NewSecret, Use};
+use crate::mechanism::{Answer, AwaitCommit, AwaitRecord, Connection, Outcome, Received, Step, Verdict};
+use crate::store::{Commit, Committed, Found, LoginOf, Lookup, NewSecret, Use};
 use crate::time::Timestamp;
 
 /// `e=` and its reason. Everything before a proof verified reads the same.
@@ -39,12 +40,19 @@ pub(super) fn outcome_of(text: &str) -> Outcome {
 }
 
 /// The failure message that anybody could have sent.
-pub(crate) fn unsigned(outcome: Outcome) -> Vec<u8> {
+pub(crate) fn unsigned(outcome: Outcome) -> Answer {
     let said = match outcome {
         Outcome::Malformed | Outcome::Unavailable => outcome,
         _ => Outcome::BadProof,
     };
-    format!("e={}", reason(said)).into_bytes()
+    failure(said)
+}
+
+fn failure(outcome: Outcome) -> Answer {
+    let mut message = Answer::new();
+    message.push(b"e=");
+    message.push(reason(outcome).as_bytes());
+    message
 }
 
 fn refused(outcome: Outcome) -> Verdict {
@@ -60,14 +68,17 @@ pub(crate) fn receive<'m>(connection: &'m Connection<'_>, pin: Pin, message: &'m
     if pin.needs_counter() && message.counter.is_none() {
         return Received::Done(refused(Outcome::Malformed));
     }
-    // The grammar has seen to it that it is one.
-    let name = ServerName::parse(message.server_name).unwrap_or_else(|_| ServerName::none());
     if !binding_is_right(connection, pin, message.flag) || !early::is_timely(connection, &message) {
         return Received::Done(refused(Outcome::BindingMismatch));
     }
-    let scope = Scope::new(connection.server.service.clone(), name);
+    let (service, server_name) = (connection.server.service.as_str(), message.server_name);
+    let login = match &message.authzid {
+        None => LoginOf::names(service, server_name, ""),
+        Some(Cow::Borrowed(name)) => LoginOf::names(service, server_name, name),
+        Some(Cow::Owned(name)) => LoginId::of_names(service, server_name, name).into(),
+    };
     let lookup = Lookup {
-        login: Some(LoginId::of(&scope, message.authzid.as_deref().unwrap_or_default())),
+        login: Some(login),
         assertion: match message.assertion {
             Named::Id(id) => Some(id),
             Named::Sealed(_) => None,
@@ -76,8 +87,8 @@ pub(crate) fn receive<'m>(connection: &'m Connection<'_>, pin: Pin, message: &'m
         handle: connection.facts.resumed_handle().copied().filter(|_| message.lineage),
         ..Lookup::default()
     };
-    let state = AwaitProofKeys { connection, pin, scope, message };
-    Received::Lookup(AwaitRecord { lookup, mechanism: AwaitRecordOf::Iky(Box::new(state)) })
+    let state = AwaitProofKeys { connection, pin, message };
+    Received::Lookup(AwaitRecord { lookup, mechanism: AwaitRecordOf::Iky(state) })
 }
 
 /// The gs2-header names the binding that the mechanism is for, and the channel has it.
@@ -104,7 +115,6 @@ fn binding_is_right(connection: &Connection<'_>, pin: Pin, flag: BindingFlag<'_>
 pub(crate) struct AwaitProofKeys<'m> {
     connection: &'m Connection<'m>,
     pin: Pin,
-    scope: Scope,
     message: InitiatorMessage<'m>,
 }
 
@@ -116,12 +126,12 @@ impl AwaitProofKeys<'_> {
             Named::Sealed(text) => self.open(text, found.account.as_deref()).map(Arc::new),
         };
         let record = known.as_ref().filter(|record| self.is_meant(record, lineage, now));
-        let keys =
-            record.map_or_else(|| stand_in(self.pin), |record| (record.stored_key.clone(), record.server_key.clone()));
+        let stand_in = stand_in(self.pin);
+        let stored_key = record.map_or(&stand_in, |record| &record.stored_key);
 
         // From here to the comparison everything costs the same, whether there is a record or not.
         let ancestor = if self.message.lineage { lineage.and_then(|lineage| lineage.lineage.as_ref()) } else { None };
-        let Some((transcript, verified)) = self.check(&keys.0, ancestor) else {
+        let Some((transcript, verified)) = self.check(stored_key, ancestor) else {
             return Step::Done(refused(Outcome::BindingMismatch));
         };
         let Some(record) = record.filter(|_| verified) else {
@@ -130,11 +140,12 @@ impl AwaitProofKeys<'_> {
             return Step::Done(refused(if forgotten { Outcome::Stale } else { Outcome::BadProof }));
         };
 
-        let answer = Answer { pin: self.pin, server_key: keys.1, transcript, proof: self.message.proof.clone() };
-        if let Some(outcome) = self.objection(record, now) {
-            return Step::Done(answer.failure(outcome));
+        let record = record.clone();
+        let proven = Proven { record, transcript, proof: self.message.proof.clone() };
+        match self.objection(&proven.record, now) {
+            Some(outcome) => Step::Done(proven.failure(outcome)),
+            None => self.accept(found, proven, now),
         }
-        self.accept(&record.clone(), found, answer, now)
     }
 
     /// The record that the client brought, with what is known of it here: whether it was revoked.
@@ -142,7 +153,8 @@ impl AwaitProofKeys<'_> {
         let keys = self.connection.server.sealing.as_ref()?;
         let bound = Bound {
             pin: self.pin,
-            scope: &self.scope,
+            service: &self.connection.server.service,
+            server_name: self.message.server_name,
             login_name: self.message.authzid.as_deref().unwrap_or_default(),
         };
         let mut record = Sealed::parse(text)?.open(keys, account.map(|account| &account.secret), bound)?;
@@ -214,9 +226,9 @@ impl AwaitProofKeys<'_> {
         }
     }
 
-    fn accept(self, record: &Arc<Record>, found: &Found, answer: Answer, now: Timestamp) -> Step {
-        let policy = &self.connection.server.policy;
-        let renewed = self.renewed(record, found.account.as_deref(), &answer, now);
+    fn accept(self, found: &Found, proven: Proven, now: Timestamp) -> Step {
+        let (policy, record) = (&self.connection.server.policy, &proven.record);
+        let renewed = self.renewed(found.account.as_deref(), &proven, now);
         let commit = match (&renewed, self.is_sealed()) {
             (Some(Renewed { sealed: Some(sealed), .. }), true) => Some(Commit::Secret(sealed.secret.clone())),
             // The store has nothing of a sealed assertion to change.
@@ -239,22 +251,16 @@ impl AwaitProofKeys<'_> {
             }
         };
         let strength = self.strength(record, found.lineage.as_deref());
-        let pending = AwaitUse { record: record.clone(), sealed: self.is_sealed(), strength, renewed, answer, now };
+        let pending = AwaitUse { sealed: self.is_sealed(), strength, renewed, proven, now };
         match commit {
             None => Step::Done(pending.success(false)),
-            Some(commit) => Step::Commit(AwaitCommit { commit, pending: PendingOf::Iky(Box::new(pending)) }),
+            Some(commit) => Step::Commit(AwaitCommit { commit, pending: PendingOf::Iky(pending) }),
         }
     }
 
     /// What takes the place of this assertion, when it is time: a record that the store keeps, or one that its client does.
-    fn renewed(
-        &self,
-        record: &Record,
-        account: Option<&AccountState>,
-        answer: &Answer,
-        now: Timestamp,
-    ) -> Option<Renewed> {
-        let (connection, policy) = (self.connection, &self.connection.server.policy);
+    fn renewed(&self, account: Option<&AccountState>, proven: &Proven, now: Timestamp) -> Option<Renewed> {
+        let (connection, policy, record) = (self.connection, &self.connection.server.policy, &proven.record);
         let ending = policy.renews(record.origin, record.expires, now);
         let sealing = connection.server.sealing.as_ref().filter(|_| connection.may_seal());
         // A record leaves the store at its first use; one under an older key changes to the current one.
@@ -266,7 +272,7 @@ impl AwaitProofKeys<'_> {
             return None;
         }
         let renewal = self.renewal()?;
-        let successor = record.renewed(&renewal, &answer.transcript, &connection.facts, policy, now)?;
+        let successor = record.renewed(&renewal, &proven.transcript, &connection.facts, policy, now)?;
         let sealed = sealing.and_then(|keys| {
             let (text, secret) = connection.take_seal()?.seal(keys, account, &successor)?;
             Some(Box::new(SealedRecord { text, secret }))
@@ -319,36 +325,36 @@ impl fmt::Debug for SealedRecord {
     }
 }
 
-/// What it takes to sign the responder message.
+/// A proof that was right: what it takes to sign the responder message.
 #[derive(Debug)]
-struct Answer {
-    pin: Pin,
-    server_key: Secret,
+struct Proven {
+    record: Arc<Record>,
     transcript: Secret,
     proof: Secret,
 }
 
-impl Answer {
-    fn sign(&self, covered: String) -> Vec<u8> {
-        let signature = signature(self.pin, &self.server_key, &self.transcript, &self.proof, covered.as_bytes());
-        with_signature(covered, signature.as_ref()).into_bytes()
+impl Proven {
+    fn sign(&self, covered: Answer) -> Answer {
+        let Record { pin, server_key, .. } = &*self.record;
+        let signature = signature(*pin, server_key, &self.transcript, &self.proof, &covered);
+        with_signature(covered, signature.as_ref())
     }
 
     /// A refusal that the client can trust: its proof was right.
     fn failure(&self, outcome: Outcome) -> Verdict {
-        let message = self.sign(format!("e={},", reason(outcome)));
-        Verdict { message: Some(message), ..Verdict::of(outcome) }
+        let mut covered = failure(outcome);
+        covered.push(b",");
+        Verdict { message: Some(self.sign(covered)), ..Verdict::of(outcome) }
     }
 }
 
 /// An attempt that is accepted as soon as its use is durable.
 #[derive(Debug)]
 pub(crate) struct AwaitUse {
-    record: Arc<Record>,
     sealed: bool,
     strength: Origin,
     renewed: Option<Renewed>,
-    answer: Answer,
+    proven: Proven,
     now: Timestamp,
 }
 
@@ -357,18 +363,18 @@ impl AwaitUse {
         match committed {
             Committed::Done => self.success(true),
             Committed::WithoutSuccessor => self.success(false),
-            Committed::Replayed => self.answer.failure(Outcome::Replayed),
+            Committed::Replayed => self.proven.failure(Outcome::Replayed),
             Committed::Gone | Committed::Full => refused(Outcome::Stale),
         }
     }
 
     fn success(&self, with_successor: bool) -> Verdict {
-        let record = &self.record;
+        let record = &self.proven.record;
         let renewed = self.renewed.as_ref().filter(|_| with_successor);
         let expires = renewed.map_or(record.expires, |renewed| renewed.successor.expires);
         let renewal = renewed.map(|renewed| &renewed.renewal);
         let sealed = renewed.and_then(|renewed| renewed.sealed.as_ref()).map(|sealed| &*sealed.text);
-        let message = self.answer.sign(success(self.now.seconds_until(expires), renewal, sealed));
+        let message = self.proven.sign(success(self.now.seconds_until(expires), renewal, sealed));
         Verdict {
             message: Some(message),
             recognised: Some(Recognised {

@@ -93,7 +93,7 @@ impl On<'_> {
 
     pub(super) fn record(self, record: &Record, now: Timestamp) -> Result<Option<Arc<Record>>, String> {
         let login = Some(LoginId::of(&record.scope, &record.login_name));
-        Ok(self.lookup(&Lookup { login, assertion: Some(record.id), ..Lookup::default() }, now)?.record)
+        Ok(self.lookup(&Lookup { login: login.map(Into::into), assertion: Some(record.id), ..Lookup::default() }, now)?.record)
     }
 
     pub(super) fn lineage(self, handle: Handle, now: Timestamp) -> Result<Option<Arc<LineageRecord>>, String> {
@@ -102,11 +102,11 @@ impl On<'_> {
 
     pub(super) fn tokens(self, tokens: &TokenRecord, now: Timestamp) -> Result<Option<Arc<TokenRecord>>, String> {
         let login = Some(LoginId::of(&tokens.scope, &tokens.authcid));
-        Ok(self.lookup(&Lookup { login, token: Some(tokens.id), ..Lookup::default() }, now)?.token)
+        Ok(self.lookup(&Lookup { login: login.map(Into::into), token: Some(tokens.id), ..Lookup::default() }, now)?.token)
     }
 
     pub(super) fn state(self, login: LoginId, now: Timestamp) -> Result<Option<Arc<AccountState>>, String> {
-        Ok(self.lookup(&Lookup { login: Some(login), account: true, ..Lookup::default() }, now)?.account)
+        Ok(self.lookup(&Lookup { login: Some(login.into()), account: true, ..Lookup::default() }, now)?.account)
     }
 
     /// The record, where a client can still log in with it.
@@ -164,7 +164,7 @@ impl On<'_> {
     pub(super) fn known_of(self, clients: &[Client], now: Timestamp) -> Result<Vec<(Found, Vec<Device>)>, String> {
         let all = clients.iter().map(|client| {
             let lookup = Lookup {
-                login: Some(client.login_id()),
+                login: Some(client.login_id().into()),
                 assertion: Some(client.record(EXPR).id),
                 handle: Some(client.handle(0)),
                 token: Some(client.tokens().id),

@@ -30,7 +30,7 @@ pub(super) fn found_again(on: On<'_>) -> Checked {
     let remember = Remember { records: vec![alice.record(EXPR), there.clone()], ..alice.remember() };
     on.remember(&remember, alice.login, Committed::Done, "a full login")?;
     let lookup = Lookup {
-        login: Some(alice.login_id()),
+        login: Some(alice.login_id().into()),
         assertion: Some(alice.record(EXPR).id),
         handle: Some(alice.handle(0)),
         token: Some(alice.tokens().id),

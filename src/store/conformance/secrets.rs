@@ -37,7 +37,7 @@ pub(super) fn the_first_one_stays(on: On<'_>) -> Checked {
     on.secret(&first, at(3), Committed::Done, "the same secret once more")?;
     on.secret(&other, at(4), Committed::WithoutSuccessor, "another secret")?;
     must_have(on, &first, at(5), "another one was refused")?;
-    let unasked = Lookup { login: Some(first.login), ..Lookup::default() };
+    let unasked = Lookup { login: Some(first.login.into()), ..Lookup::default() };
     ensure!(on.lookup(&unasked, at(6))?.account.is_none(), "a lookup gives a secret that it did not ask for");
     ensure!(on.state(client("bob", 1, at(0)).login_id(), at(6))?.is_none(), "an unknown account has a secret");
     let nobody = Lookup { account: true, ..Lookup::default() };

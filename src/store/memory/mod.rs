@@ -228,7 +228,7 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn lookup(&self, lookup: &Lookup, now: Timestamp) -> Result<Found, Unavailable> {
+    fn lookup(&self, lookup: &Lookup<'_>, now: Timestamp) -> Result<Found, Unavailable> {
         let record = lookup.assertion.and_then(|id| {
             let places = self.index.find(&Name::Record(id));
             places.iter().find_map(|place| self.read(place, Part::Record(&id), |account| account.record(&id)))
@@ -242,6 +242,7 @@ impl Store for MemoryStore {
             places.iter().find_map(|place| self.read(place, Part::Tokens(&id), |account| account.tokens(&id)))
         });
         let account = lookup.login.filter(|_| lookup.account).and_then(|login| {
+            let login = login.id();
             let places = self.index.find(&Name::Login(login));
             places.iter().find_map(|place| self.read(place, Part::State, |account| account.state(&login, now)))
         });

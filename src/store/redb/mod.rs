@@ -172,7 +172,7 @@ fn make_file(path: &Path) -> Result<(), OpenError> {
 }
 
 impl Store for RedbStore {
-    fn lookup(&self, lookup: &Lookup, now: Timestamp) -> Result<Found, Unavailable> {
+    fn lookup(&self, lookup: &Lookup<'_>, now: Timestamp) -> Result<Found, Unavailable> {
         self.engine.read(|snapshot| {
             let mut found = Found::default();
             if let Some(id) = &lookup.assertion {
@@ -189,7 +189,7 @@ impl Store for RedbStore {
                 let token = snapshot.find(TOKENS, id.as_octets(), |it| it.tokens(id), |it| it.tokens(id))?;
                 found.token = token.map(Arc::new);
             }
-            if let Some(login) = lookup.login.as_ref().filter(|_| lookup.account) {
+            if let Some(login) = lookup.login.filter(|_| lookup.account).map(|login| login.id()) {
                 let state = snapshot.find(LOGINS, login.as_octets(), |it| it.state(now), |it| it.state(now))?;
                 found.account = state.map(Arc::new);
             }

@@ -164,7 +164,7 @@ impl AsyncRedisStore {
 }
 
 impl AsyncStore for AsyncRedisStore {
-    async fn lookup(&self, lookup: &Lookup, now: Timestamp) -> Result<Found, Unavailable> {
+    async fn lookup(&self, lookup: &Lookup<'_>, now: Timestamp) -> Result<Found, Unavailable> {
         self.call(&Look(lookup), now).await
     }
 

@@ -16,7 +16,7 @@ use crate::store::{Device, Found, Lookup};
 use crate::time::Timestamp;
 
 /// One round trip, where the lookup says whose it is; two where it doesn't and nobody asked before.
-pub(super) struct Look<'a>(pub(super) &'a Lookup);
+pub(super) struct Look<'a>(pub(super) &'a Lookup<'a>);
 
 impl Operation for Look<'_> {
     type Output = Found;
@@ -26,7 +26,7 @@ impl Operation for Look<'_> {
         let lookup = self.0;
         let assertion = lookup.assertion.map(|id| *id.as_octets());
         let token = lookup.token.map(|id| *id.as_octets());
-        let mut login = lookup.login.map(|login| *login.as_octets());
+        let mut login = lookup.login.map(|login| *login.id().as_octets());
         if login.is_none() {
             for name in [assertion, token].into_iter().flatten() {
                 login = login.or(session.place(&name).await?.map(|place| place.login));

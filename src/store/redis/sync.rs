@@ -103,8 +103,8 @@ impl RedisStore {
 }
 
 impl Store for RedisStore {
-    fn lookup(&self, lookup: &Lookup, now: Timestamp) -> Result<Found, Unavailable> {
-        let lookup = lookup.clone();
+    fn lookup(&self, lookup: &Lookup<'_>, now: Timestamp) -> Result<Found, Unavailable> {
+        let lookup = lookup.owned();
         self.call(|store| async move { store.lookup(&lookup, now).await })
     }
 

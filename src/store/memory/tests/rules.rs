@@ -56,7 +56,7 @@ fn an_account_is_found_by_so_many_logins_and_no_more() {
         store.commit(&Commit::Secret(secret("alice", 1, login, later(DAY))), START).unwrap();
     }
     let finds = |login: u8| {
-        let lookup = Lookup { login: Some(LoginId::from_octets([login; 16])), account: true, ..Lookup::default() };
+        let lookup = Lookup { login: Some(LoginId::from_octets([login; 16]).into()), account: true, ..Lookup::default() };
         store.lookup(&lookup, START).unwrap().account.is_some()
     };
     assert!(finds(255) && !finds(0));
@@ -94,7 +94,7 @@ fn what_goes_over_to_another_account_leaves_the_first() {
         secret: Some(secret(identity, number as u8, 9, later(DAY))),
     };
     let lookup = Lookup {
-        login: Some(LoginId::from_octets([9; 16])),
+        login: Some(LoginId::from_octets([9; 16]).into()),
         token: Some(TokenId::from_octets([7; 16])),
         account: true,
         ..Lookup::default()

@@ -1,0 +1,18 @@
+//! What a login costs, beside the floor under it and its rivals: one list of steps, which every measurement runs.
+
+pub mod floor;
+pub mod scene;
+pub mod steps;
+
+/// Whatever goes wrong ends the program, with a message.
+pub type Fault = Box<dyn std::error::Error>;
+
+/// One thing to measure. It can be run again and again, and changes nothing that the next run would notice.
+pub type Run = Box<dyn FnMut()>;
+
+/// What callgrind collects: everything that happens in here.
+#[inline(never)]
+pub fn measured(run: &mut Run) {
+    run();
+    std::hint::black_box(());
+}

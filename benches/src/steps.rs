@@ -1,0 +1,105 @@
+//! The list of everything that is measured.
+
+use std::hint::black_box;
+
+use fast_reauth::assertion::{HtMechanism, HtVersion, Pin, TokenBinding, TokenHash};
+use fast_reauth::mechanism::{Outcome, Received, Step as Next, Verdict, ht, iky};
+use fast_reauth::store::{Committed, Found};
+
+use crate::scene::{self, CLIENT, Iky, NOW};
+use crate::{Fault, Run, floor};
+
+/// One thing to measure, by its name.
+pub struct Step {
+    /// Its name, as on the command line and in the tables.
+    pub name: &'static str,
+    /// Gets it ready.
+    pub make: fn() -> Result<Run, Fault>,
+}
+
+macro_rules! steps {
+    ($($name:literal => $make:expr,)*) => {
+        /// All of them.
+        pub const ALL: &[Step] = &[$(Step { name: $name, make: || $make }),*];
+    };
+}
+
+const EXPR: Iky = Iky { pin: Pin::SHA_256_EXPR, sealed: false, resumed: false };
+const RESUMED: Iky = Iky { resumed: true, ..EXPR };
+const NONE: Iky = Iky { pin: Pin::SHA_256_NONE, ..EXPR };
+const HT: HtMechanism = HtMechanism::HT_SHA_256_EXPR;
+const HT2: HtMechanism = HtMechanism::new(HtVersion::Ht2, TokenHash::Sha256, TokenBinding::Exporter);
+
+steps! {
+    "iky-expr.server" => server(EXPR),
+    "iky-expr.floor" => floor::iky(EXPR, &scene::iky(EXPR)?),
+    "iky-expr-lineage.server" => server(RESUMED),
+    "iky-expr-lineage.floor" => floor::iky(RESUMED, &scene::iky(RESUMED)?),
+    "iky-none.server" => server(NONE),
+    "iky-none.floor" => floor::iky(NONE, &scene::iky(NONE)?),
+    "ht.server" => ht_server(HT),
+    "ht.floor" => floor::ht(HT, &scene::ht(HT)?),
+    "ht2.server" => ht_server(HT2),
+    "ht2.floor" => floor::ht(HT2, &scene::ht(HT2)?),
+    "iky-expr.parse" => parse(EXPR),
+    "iky-expr.client-start" => client_start(EXPR),
+    "iky-expr.client" => client(EXPR),
+    "external.server" => external(),
+}
+
+/// The step of this name.
+pub fn find(name: &str) -> Result<&'static Step, Fault> {
+    ALL.iter().find(|step| step.name == name).ok_or_else(|| format!("there is no step {name}").into())
+}
+
+/// The server's part, from the message to the verdict; the store has answered already, and gives what it knows without copying it.
+fn judge(received: Received<'_>, found: &Found) -> Verdict {
+    let verdict = match received {
+        Received::Done(verdict) => verdict,
+        Received::Lookup(pending) => match pending.found(Ok(found.clone()), NOW) {
+            Next::Done(verdict) => verdict,
+            Next::Commit(pending) => pending.committed(Ok(Committed::Done)),
+        },
+    };
+    assert!(verdict.outcome == Outcome::Accepted);
+    verdict
+}
+
+fn server(how: Iky) -> Result<Run, Fault> {
+    let client = scene::iky(how)?;
+    Ok(Box::new(move || drop(black_box(judge(client.connection.iky(how.pin, black_box(&client.message)), &client.found)))))
+}
+
+fn ht_server(mechanism: HtMechanism) -> Result<Run, Fault> {
+    let client = scene::ht(mechanism)?;
+    Ok(Box::new(move || {
+        let request = ht::Request::new(mechanism, black_box(&client.message), CLIENT, [4; 32]);
+        drop(black_box(judge(client.connection.ht(request), &client.found)));
+    }))
+}
+
+fn external() -> Result<Run, Fault> {
+    let client = scene::external()?;
+    Ok(Box::new(move || drop(black_box(judge(client.connection.external(black_box(&client.message)), &client.found)))))
+}
+
+fn parse(how: Iky) -> Result<Run, Fault> {
+    let client = scene::iky(how)?;
+    Ok(Box::new(move || assert!(fast_reauth::internal::is_initiator_message(how.pin, black_box(&client.message)))))
+}
+
+fn client_start(how: Iky) -> Result<Run, Fault> {
+    let client = scene::iky(how)?;
+    Ok(Box::new(move || {
+        drop(black_box(iky::Client::start(&client.kept, &client.facts, client.lineage.as_ref(), None).expect("it starts")));
+    }))
+}
+
+fn client(how: Iky) -> Result<Run, Fault> {
+    let client = scene::iky(how)?;
+    Ok(Box::new(move || {
+        let start = iky::Client::start(&client.kept, &client.facts, client.lineage.as_ref(), None).expect("it starts");
+        let finished = start.state.finish(Some(&client.answer), true, NOW);
+        assert!(black_box(finished).is_ok());
+    }))
+}
