@@ -95,7 +95,8 @@ impl AsRef<[u8]> for Secret {
 
 impl Drop for Secret {
     fn drop(&mut self) {
-        self.octets.zeroize();
+        // As a slice, which is wiped at once; an array is, octet by octet.
+        self.octets.as_mut_slice().zeroize();
     }
 }
 
@@ -129,29 +130,54 @@ pub(crate) trait Absorb {
 
     /// `lp(x)`: the length of `x` as four octets, big-endian, then `x`.
     fn lp(&mut self, x: &[u8]) {
-        self.lp_parts(&[x]);
-    }
-
-    /// `lp` of the concatenation of `parts`.
-    fn lp_parts(&mut self, parts: &[&[u8]]) {
-        let len: usize = parts.iter().map(|part| part.len()).sum();
         // Every input is bounded far below 2^32 octets by the parser that made it.
-        self.absorb(&u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes());
-        for part in parts {
-            self.absorb(part);
+        self.absorb(&u32::try_from(x.len()).unwrap_or(u32::MAX).to_be_bytes());
+        self.absorb(x);
+    }
+}
+
+/// What a hash or HMAC is fed through: the many short parts of a formula are gathered, as each call of the hash costs more than to copy one.
+pub(crate) struct Feed<'c> {
+    context: &'c mut dyn FnMut(&[u8]),
+    held: [u8; Feed::HELD],
+    len: usize,
+}
+
+impl<'c> Feed<'c> {
+    /// Two blocks of the shorter hash: what comes before a message in a transcript, mostly.
+    const HELD: usize = 128;
+
+    fn through(context: &'c mut dyn FnMut(&[u8]), feed: impl FnOnce(&mut Feed<'_>)) {
+        let mut through = Feed { context, held: [0; Feed::HELD], len: 0 };
+        feed(&mut through);
+        through.pass_on();
+    }
+
+    fn pass_on(&mut self) {
+        (self.context)(self.held.get(..self.len).unwrap_or_default());
+        self.len = 0;
+    }
+}
+
+impl Drop for Feed<'_> {
+    fn drop(&mut self) {
+        // Parts may be secret.
+        self.held.as_mut_slice().zeroize();
+    }
+}
+
+impl Absorb for Feed<'_> {
+    fn absorb(&mut self, octets: &[u8]) {
+        if self.len + octets.len() > Self::HELD {
+            self.pass_on();
         }
-    }
-}
-
-impl Absorb for digest::Context {
-    fn absorb(&mut self, octets: &[u8]) {
-        self.update(octets);
-    }
-}
-
-impl Absorb for hmac::Context {
-    fn absorb(&mut self, octets: &[u8]) {
-        self.update(octets);
+        match self.held.get_mut(self.len..self.len + octets.len()) {
+            Some(room) => {
+                room.copy_from_slice(octets);
+                self.len += octets.len();
+            }
+            None => (self.context)(octets),
+        }
     }
 }
 
@@ -162,14 +188,14 @@ impl Absorb for Vec<u8> {
 }
 
 /// `H(…)` over what `feed` absorbs.
-pub(crate) fn hash(hash: Hash, feed: impl FnOnce(&mut digest::Context)) -> Secret {
+pub(crate) fn hash(hash: Hash, feed: impl FnOnce(&mut Feed<'_>)) -> Secret {
     let mut context = digest::Context::new(hash.digest());
-    feed(&mut context);
+    Feed::through(&mut |octets| context.update(octets), feed);
     from_output(context.finish().as_ref())
 }
 
 /// `HMAC(key, …)` over what `feed` absorbs (RFC 2104).
-pub(crate) fn mac(hash: Hash, key: &[u8], feed: impl FnOnce(&mut hmac::Context)) -> Secret {
+pub(crate) fn mac(hash: Hash, key: &[u8], feed: impl FnOnce(&mut Feed<'_>)) -> Secret {
     MacKey::new(hash, key).mac(feed)
 }
 
@@ -183,9 +209,9 @@ impl MacKey {
     }
 
     /// `HMAC(key, …)` over what `feed` absorbs (RFC 2104).
-    pub(crate) fn mac(&self, feed: impl FnOnce(&mut hmac::Context)) -> Secret {
+    pub(crate) fn mac(&self, feed: impl FnOnce(&mut Feed<'_>)) -> Secret {
         let mut context = hmac::Context::with_key(&self.0);
-        feed(&mut context);
+        Feed::through(&mut |octets| context.update(octets), feed);
         from_output(context.sign().as_ref())
     }
 }

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroize as _;
 
 use crate::assertion::{AssertionId, MAX_SEALED, OfferHash, Pin, Renewal};
 use crate::channel::ServerName;
@@ -81,7 +82,10 @@ pub(crate) struct InitiatorMessage<'a> {
 impl<'a> InitiatorMessage<'a> {
     pub(crate) fn parse(pin: Pin, message: &'a [u8]) -> Result<Self, Malformed> {
         let text = text(message)?;
-        let (covered, proof) = text.rsplit_once(",p=").ok_or(Malformed::Attribute('p'))?;
+        // The proof comes last, and its length is known.
+        let proof_at = text.len().checked_sub(pin.proof_len().div_ceil(3) * 4).and_then(|at| text.split_at_checked(at));
+        let (covered, proof) = proof_at.ok_or(Malformed::Attribute('p'))?;
+        let covered = covered.strip_suffix(",p=").ok_or(Malformed::Attribute('p'))?;
         let proof = secret(proof, pin.proof_len()).ok_or(Malformed::Attribute('p'))?;
 
         let mut parts = covered.split(',');
@@ -264,7 +268,12 @@ fn text(message: &[u8]) -> Result<&str, Malformed> {
     if message.len() > MAX_MESSAGE {
         return Err(Malformed::TooLong);
     }
-    core::str::from_utf8(message).ok().filter(|text| !text.contains('\0')).ok_or(Malformed::NotText)
+    core::str::from_utf8(message).ok().filter(|_| !has_nul(message)).ok_or(Malformed::NotText)
+}
+
+/// All octets are looked at, which is quicker than to stop at the first: there is none, mostly.
+fn has_nul(message: &[u8]) -> bool {
+    message.iter().fold(false, |found, &octet| found | (octet == 0))
 }
 
 /// `p=` and the name of a binding type (RFC 5801 section 4: letters, digits, `.` and `-`).
@@ -342,17 +351,30 @@ fn number(digits: &str) -> Option<u64> {
 
 /// Exactly `N` octets in canonical, padded base64 (RFC 4648 section 4).
 fn octets<const N: usize>(value: &str) -> Option<[u8; N]> {
-    secret(value, N)?.as_ref().try_into().ok()
+    // The longest is a granted seed.
+    let mut buffer = [0; 32 + ROOM];
+    let decoded = decode(value, &mut buffer);
+    let octets = buffer.first_chunk().copied().filter(|_| decoded == Some(N));
+    buffer.as_mut_slice().zeroize();
+    octets
 }
 
+/// What the decoder wants of room more, for its estimate.
+const ROOM: usize = 3;
+
 fn secret(value: &str, len: usize) -> Option<Secret> {
-    // One group more than any valid value needs: the decoder wants room for its estimate.
-    let mut buffer = zeroize::Zeroizing::new([0; MAX_HASH + 3]);
-    if value.len() > 4 * (MAX_HASH + 2) / 3 {
-        return None;
-    }
-    let decoded = STANDARD.decode_slice(value, &mut buffer[..]).ok()?;
-    (decoded == len).then(|| Secret::new(buffer.get(..decoded)?)).flatten()
+    let mut buffer = [0; MAX_HASH + ROOM];
+    let secret = match decode(value, &mut buffer) {
+        Some(decoded) if decoded == len => buffer.get(..decoded).and_then(Secret::new),
+        _ => None,
+    };
+    buffer.as_mut_slice().zeroize();
+    secret
+}
+
+/// Decodes what is not too long for the buffer, and says how many octets it is.
+fn decode(value: &str, buffer: &mut [u8]) -> Option<usize> {
+    STANDARD.decode_slice(value, buffer).ok()
 }
 
 /// saslname (RFC 5802 section 7): `,` and `=` as `=2C` and `=3D`.

@@ -32,7 +32,7 @@ use super::{
     Commit, Committed, Device, Found, Link, Lookup, NewSecret, Remember, Revoke, Store, TokenUse, Unavailable, Use,
 };
 use crate::assertion::Scope;
-use crate::crypto::{Hash, hash};
+use crate::crypto::{Absorb as _, Feed, Hash, hash};
 use crate::time::Timestamp;
 
 /// How much a [`MemoryStore`] may hold.
@@ -105,14 +105,14 @@ impl MemoryStore {
     /// A hash over everything in it, for tests that have to see that nothing changed.
     pub(crate) fn fingerprint(&self) -> [u8; 32] {
         let mut accounts: Vec<(Arc<str>, [u8; 32])> = Vec::new();
-        let digest = |feed: &dyn Fn(&mut ring::digest::Context)| {
+        let digest = |feed: &dyn Fn(&mut Feed<'_>)| {
             let mut out = [0; 32];
             out.copy_from_slice(hash(Hash::Sha256, |context| feed(context)).as_ref());
             out
         };
         self.read_all(|account| accounts.push((account.identity.clone(), digest(&|context| account.feed(context)))));
         accounts.sort_unstable();
-        digest(&|context| accounts.iter().for_each(|(_, account)| context.update(account)))
+        digest(&|context| accounts.iter().for_each(|(_, account)| context.absorb(account)))
     }
 
     /// Sweeps a little where there is no room for so much more.
