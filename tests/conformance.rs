@@ -302,7 +302,7 @@ fn a_restart_is_part_of_it() {
 struct Later(MemoryStore);
 
 impl AsyncStore for Later {
-    async fn lookup(&self, lookup: &Lookup, now: Timestamp) -> Result<Found, Unavailable> {
+    async fn lookup(&self, lookup: &Lookup<'_>, now: Timestamp) -> Result<Found, Unavailable> {
         tokio::task::yield_now().await;
         self.0.lookup(lookup, now)
     }

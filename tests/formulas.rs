@@ -151,7 +151,7 @@ fn derivation_proof_signature_and_renewal() {
         let answered = format!("x={},r=1,", 30 * DAY);
         let signed = lp(&[b"IKY responder", &h(pin, &t), &proof, answered.as_bytes()]);
         let answer = format!("{answered}v={}", b64(&mac(pin, &expected.server, &signed)));
-        assert_eq!(String::from_utf8(verdict.message.clone().unwrap()).unwrap(), answer);
+        assert_eq!(core::str::from_utf8(verdict.message.as_deref().unwrap()).unwrap(), answer);
 
         // The successor, at both ends.
         let _ = client.settle(attempt, verdict.outcome, verdict.message.as_deref(), pair.now);

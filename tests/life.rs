@@ -211,7 +211,7 @@ fn a_granted_assertion_and_its_renewal_without_exporter() {
     assert!(attempt.store_first(), "it has a counter");
     let connection = pair.connection(&tls).grant_with(fresh());
     let verdict = pair.judge_on(&connection, attempt.mechanism(), attempt.message());
-    assert!(String::from_utf8(verdict.message.clone().unwrap()).unwrap().contains(",r="));
+    assert!(core::str::from_utf8(verdict.message.as_deref().unwrap()).unwrap().contains(",r="));
     assert_eq!(client.settle(attempt, verdict.outcome, verdict.message.as_deref(), pair.now), Settled::LoggedIn);
     let result = pair.reconnect("alice", &tls, None, &none);
     assert!(accepted(&result), "{result:?}");

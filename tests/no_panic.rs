@@ -77,7 +77,7 @@ fn messages_of_either_side() {
             }
             let mangled = random.mangle(&answer);
             let result = start().state.finish(Some(&mangled), true, pair.now);
-            assert!(result.is_err() || mangled == answer, "{:?}", String::from_utf8_lossy(&mangled));
+            assert!(result.is_err() || *mangled == *answer, "{:?}", String::from_utf8_lossy(&mangled));
         }
     }
 }
@@ -120,7 +120,7 @@ fn messages_with_tokens() {
             assert!(judge(&message, &client).outcome == Outcome::Accepted || client != "phone");
             let mangled = random.mangle(&answer);
             let result = start().state.finish(Some(&mangled), true);
-            assert!(result.is_err() || mangled == answer);
+            assert!(result.is_err() || *mangled == *answer);
             if let Ok(read) = ClientToken::from_bytes(&random.mangle(&serialised)) {
                 assert_eq!(ClientToken::from_bytes(&read.to_bytes()), Ok(read));
             }

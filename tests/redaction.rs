@@ -118,7 +118,7 @@ fn no_debug_output_shows_a_secret() {
         secrets.hidden_in(pending.commit());
         let committed = pair.store.commit(pending.commit(), pair.now);
         let verdict = pending.committed(committed);
-        let message = String::from_utf8(verdict.message.clone().unwrap()).unwrap();
+        let message = String::from_utf8(verdict.message.clone().unwrap().into()).unwrap();
         secrets.0.push(("the signature", message.rsplit_once("v=").unwrap().1.as_bytes().to_vec()));
         assert!(message.contains("r="), "renewed");
         secrets.hidden_in(&verdict);
@@ -193,7 +193,7 @@ fn nor_a_token() {
     let verdict = pending.committed(committed);
     let next = verdict.token.as_ref().expect("the next token").token.expose();
     secrets.0.push(("the next token", next.as_bytes().to_vec()));
-    secrets.0.push(("the responder message", verdict.message.clone().unwrap()));
+    secrets.0.push(("the responder message", verdict.message.clone().unwrap().into()));
     secrets.hidden_in(&(&verdict, &pair.store));
     let kept = pair.client.tokens(&account);
     secrets.hidden_in(&(kept[0].token(), &kept));

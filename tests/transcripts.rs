@@ -669,7 +669,7 @@ fn xmpp_run(
     let request = &authenticate.request;
     let verdict = attempt.judge(request.mechanism.as_str(), request.initial_response.as_ref().unwrap());
     let answer = match verdict.outcome {
-        Outcome::Accepted => success(&authenticate, verdict.message.unwrap()).to_octets(xmpp::Version::Sasl2),
+        Outcome::Accepted => success(&authenticate, verdict.message.unwrap().into()).to_octets(xmpp::Version::Sasl2),
         outcome => xmpp::Failure::new(outcome, verdict.message.as_deref()).to_octets(xmpp::Version::Sasl2),
     };
     let answer = answer.unwrap();

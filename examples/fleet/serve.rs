@@ -71,7 +71,7 @@ impl Node {
             wire.send(&Failure::new(outcome, message.as_deref()).to_octets(Version::Sasl2)?)?;
             return Ok(false);
         };
-        wire.send(&success(client.identity(), client.device(), message, token.as_ref())?)?;
+        wire.send(&success(client.identity(), client.device(), message.map(Into::into), token.as_ref())?)?;
         if let Some(link) = connection.recognised(&client, now()) {
             // It may follow the reply. Of a client that was just revoked there is nothing to remember.
             let _ = self.store.commit(&link, now());

@@ -82,7 +82,7 @@ impl Peer {
         if let Some(link) = connection.recognised(&client, now(Duration::ZERO)) {
             self.commit(&link)?;
         }
-        Ok(Ok(Box::new(success(verdict.message))))
+        Ok(Ok(Box::new(success(verdict.message.map(Into::into)))))
     }
 }
 

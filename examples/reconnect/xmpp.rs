@@ -79,7 +79,7 @@ async fn recognise(
     let verdict = service.judge(connection, mechanism, message)?;
     match &verdict.recognised {
         Some(client) => {
-            wire.send("success, bound", &success(client.identity(), verdict.message)?).await?;
+            wire.send("success, bound", &success(client.identity(), verdict.message.map(Into::into))?).await?;
             service.recognised(connection, client)?;
         }
         None => {

@@ -37,10 +37,10 @@ pub(crate) use sealed::{Bound, MAX_SEALED, Sealed, seal};
 pub use serial::InvalidAssertion;
 #[cfg(feature = "openssl")]
 pub(crate) use serial::read_lp;
-pub(crate) use token::{OwnToken, TokenKey};
 pub use token::{
     CannotIssue, CannotKeep, ClientToken, HtMechanism, HtVersion, InvalidKeys, InvalidToken, Issued, Salt, ServiceKeys,
     Token, TokenBinding, TokenHash, TokenId, TokenRecord, TokenRequest, TokenSlot,
 };
+pub(crate) use token::{OwnToken, TokenKey};
 
 pub use crate::crypto::Hash;

@@ -8,8 +8,8 @@ use super::exchange::Recognised;
 use super::{Received, Server, external, ht, iky};
 use crate::assertion::{
     AccountSecret, AccountState, Binding, CannotDerive, CannotIssue, DeviceId, FullLogin, Hash, HtMechanism, Issued,
-    LineageRecord, LoginId, OfferHash, Origin, Owner, OwnToken, Pin, Record, Renewal, Salt, Scope, ServiceKeys, TokenId,
-    TokenRecord, TokenRequest, TokenSlot, seal, valid_login_name,
+    LineageRecord, LoginId, OfferHash, Origin, OwnToken, Owner, Pin, Record, Renewal, Salt, Scope, ServiceKeys,
+    TokenId, TokenRecord, TokenRequest, TokenSlot, seal, valid_login_name,
 };
 use crate::channel::{ChannelFacts, Exporter, TlsVersion};
 use crate::store::{Commit, Link, Lookup, NewSecret, Remember};

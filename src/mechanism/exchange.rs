@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::external::AwaitLineage;
 use super::ht::{self, AwaitTokens, Pairs};
 use super::iky::{AwaitProofKeys, AwaitUse};
-use super::{Answer, NextStep, Outcome};
+use super::{NextStep, Outcome, ServerMessage};
 use crate::assertion::{DeviceId, Issued, Origin};
 use crate::crypto::Redacted;
 use crate::store::{AsyncStore, Commit, Committed, Found, Lookup, Store, Unavailable};
@@ -105,7 +105,7 @@ pub struct Verdict {
     /// What came of it; a profile turns it into its protocol's codes.
     pub outcome: Outcome,
     /// The responder message: IKY's goes to the client whatever the outcome is, HT's with success; none with EXTERNAL.
-    pub message: Option<Answer>,
+    pub message: Option<ServerMessage>,
     /// Who it is, when accepted.
     pub recognised: Option<Recognised>,
     /// The token that the client is to have from now on, where it used one that is due for rotation, or asked (XEP-0484).

@@ -7,17 +7,17 @@ pub mod external;
 pub mod ht;
 pub mod iky;
 
-mod answer;
 mod connection;
 mod detached;
 mod exchange;
 mod offers;
 mod outcome;
 mod server;
+mod server_message;
 
-pub use answer::Answer;
 pub use connection::{Connection, LoggedIn, Login};
 pub use detached::Detached;
 pub use exchange::{AwaitCommit, AwaitRecord, Received, Recognised, Step, Verdict};
 pub use outcome::{NextStep, Outcome};
 pub use server::{InvalidServer, Server, Sibling};
+pub use server_message::ServerMessage;

@@ -32,7 +32,8 @@ impl Offers {
         if let Some((_, offer)) = kept.get().filter(|(of, _)| *of == listed) {
             return *offer;
         }
-        let offer = OfferHash::of(hash, pins.map(|pin| -> &'a str { pin.name() }).chain(full.iter().map(|name| &**name)));
+        let offer =
+            OfferHash::of(hash, pins.map(|pin| -> &'a str { pin.name() }).chain(full.iter().map(|name| &**name)));
         // The first one stays; a connection that lists something else computes its own.
         let _ = kept.set((listed, offer));
         offer

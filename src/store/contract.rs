@@ -60,9 +60,7 @@ impl<'a> LoginOf<'a> {
     pub fn id(&self) -> LoginId {
         match self.0 {
             Whose::Id(id) => id,
-            Whose::Names { service, server_name, login_name } => {
-                LoginId::of_names(service, server_name, login_name)
-            }
+            Whose::Names { service, server_name, login_name } => LoginId::of_names(service, server_name, login_name),
         }
     }
 }

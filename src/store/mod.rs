@@ -23,8 +23,8 @@ mod window;
 pub use self::redb::{OpenError, RedbStore};
 pub use asynchronous::AsyncStore;
 pub use contract::{
-    Commit, Committed, Device, Found, Link, LoginOf, Lookup, MAX_PENDING_SUCCESSORS, NewSecret, Remember, Revoke, Store,
-    TokenUse, Unavailable, Use,
+    Commit, Committed, Device, Found, Link, LoginOf, Lookup, MAX_PENDING_SUCCESSORS, NewSecret, Remember, Revoke,
+    Store, TokenUse, Unavailable, Use,
 };
 pub use memory::{Capacity, MemoryStore};
 pub use token::StoredTokens;

@@ -47,7 +47,7 @@ impl Both {
         committed
     }
 
-    fn same(&self, lookups: impl IntoIterator<Item = Lookup>, what: &str) {
+    fn same(&self, lookups: impl IntoIterator<Item = Lookup<'static>>, what: &str) {
         for lookup in lookups {
             let live = |found: Found| {
                 let now = self.now;
@@ -161,7 +161,7 @@ fn it_answers_as_the_store_in_memory_does() {
             }
             let devices = both.memory.devices(name, None, both.now);
             assert_eq!(both.redb().devices(name, None, both.now), devices, "{what}");
-            let login = Some(LoginId::of(&scope, name));
+            let login = Some(LoginId::of(&scope, name).into());
             both.same([Lookup { login, account: true, ..Lookup::default() }], &what);
             both.same(logins.iter().rev().take(8).map(|it| of(*it.records[0].id())), &what);
             both.same(

@@ -39,7 +39,7 @@ fn count(assertion: AssertionId, counter: u64) -> Commit {
     Commit::Use(Use { assertion, counter: Some(counter), confirm, predecessor_until, successor, ends, secret })
 }
 
-fn of(assertion: AssertionId) -> Lookup {
+fn of(assertion: AssertionId) -> Lookup<'static> {
     Lookup { assertion: Some(assertion), ..Lookup::default() }
 }
 

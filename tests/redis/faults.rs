@@ -338,7 +338,7 @@ fn what_is_damaged_costs_nobody_else_the_connection() {
     let Some(server) = Server::start(FORGETFUL) else { return };
     let node = server.store("a");
     let [alice, bob] = ["alice", "bob"].map(|name| Client::known(&node, name, START));
-    let of_alice = alice.lookup().login.unwrap().as_octets().map(|octet| format!("{octet:02x}")).concat();
+    let of_alice = alice.lookup().login.unwrap().id().as_octets().map(|octet| format!("{octet:02x}")).concat();
     let keys = server.lines(&["KEYS", "a:*:login:*"]);
     let key = keys.iter().find(|key| key.contains(&of_alice)).expect("alice's login");
     let connections = || {

@@ -40,8 +40,8 @@ impl Client {
     }
 
     /// What its message makes the server ask for.
-    pub(crate) fn lookup(&self) -> Lookup {
-        let login = Some(LoginId::of(self.record.scope(), self.record.login_name()));
+    pub(crate) fn lookup(&self) -> Lookup<'static> {
+        let login = Some(LoginId::of(self.record.scope(), self.record.login_name()).into());
         Lookup { login, assertion: Some(*self.record.id()), handle: Some(self.handle), ..Lookup::default() }
     }
 

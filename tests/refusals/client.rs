@@ -28,7 +28,7 @@ fn missing_empty_or_wrong_responder() {
         let (mut client, attempt) = pair.attempt("alice", &tls, None, EXPR);
         let attempt = attempt.unwrap();
         let verdict = pair.judge(&tls, attempt.mechanism(), attempt.message());
-        let answer = spoil(verdict.message.unwrap());
+        let answer = spoil(verdict.message.unwrap().into());
         let settled = client.settle(attempt, Outcome::Accepted, answer.as_deref(), pair.now);
         assert_eq!(settled, Settled::Failed(NextStep::Abandon), "{answer:?}");
         assert_eq!(pair.client.assertions(&account("alice")).len(), 1, "and nothing is deleted");

@@ -17,7 +17,7 @@ fn external_not_really_resumed() {
     assert_eq!(pair.judge(&Tls::resuming(&first), "EXTERNAL", b"").outcome, Outcome::Accepted);
 }
 
-fn lookup_handle(tls: &Tls) -> fast_reauth::store::Lookup {
+fn lookup_handle(tls: &Tls) -> fast_reauth::store::Lookup<'static> {
     fast_reauth::store::Lookup { handle: Some(tls.handle), ..Default::default() }
 }
 

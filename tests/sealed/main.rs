@@ -223,7 +223,7 @@ fn nodes_need_the_keys_and_one_row() {
     // Another node, another store: nothing but that row.
     service.store = MemoryStore::default();
     assert_eq!(service.try_this(&sealed), Outcome::Stale, "without the row nothing opens");
-    let login = lookup.login.unwrap();
+    let login = lookup.login.unwrap().id();
     let (identity, secret) = ("alice".into(), state.secret.clone());
     let (device, full_login, until) = (DeviceId::new([9; 8]), service.now, later(40 * DAY));
     let row = NewSecret { login, identity, secret, found: false, device, full_login, until };
@@ -389,7 +389,7 @@ fn a_secret_is_never_replaced_by_a_second_one() {
     let second = service.sealed("alice");
     assert_eq!(service.try_this(&first), Outcome::Accepted);
     assert_eq!(service.try_this(&second), Outcome::Accepted);
-    let login = service.connection(&Tls::full()).account_lookup("alice").login.unwrap();
+    let login = service.connection(&Tls::full()).account_lookup("alice").login.unwrap().id();
     let secret = fast_reauth::assertion::AccountSecret::new([1; 16]);
     let (device, full_login, until) = (DeviceId::new([9; 8]), service.now, later(DAY));
     let other = NewSecret { login, identity: "alice".into(), secret, found: false, device, full_login, until };
@@ -425,7 +425,7 @@ fn one_set_of_random_octets_seals_once() {
     let sealed = [service.now, later(1)].map(|now| {
         let verdict = connection.iky(Pin::SHA_256_EXPR, &message).run(&service.store, now);
         assert_eq!(verdict.outcome, Outcome::Accepted);
-        String::from_utf8(verdict.message.unwrap()).unwrap().contains(",t=")
+        core::str::from_utf8(&verdict.message.unwrap()).unwrap().contains(",t=")
     });
     assert_eq!(sealed, [true, false]);
 }
@@ -434,7 +434,7 @@ fn one_set_of_random_octets_seals_once() {
 fn row(service: &Service) -> NewSecret {
     let lookup = service.connection(&Tls::full()).account_lookup("alice");
     let state = service.store.lookup(&lookup, service.now).unwrap().account.expect("the account's row");
-    let (login, identity, secret) = (lookup.login.unwrap(), state.identity.clone(), state.secret.clone());
+    let (login, identity, secret) = (lookup.login.unwrap().id(), state.identity.clone(), state.secret.clone());
     let (device, full_login, until) = (DeviceId::new([9; 8]), service.now, later(40 * DAY));
     NewSecret { login, identity, secret, found: false, device, full_login, until }
 }

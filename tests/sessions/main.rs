@@ -40,6 +40,6 @@ fn login<'a>(full: &'a FullLogin, identity: &'a str, pair: &Pair) -> Login<'a> {
     Login { full, identity, device: DeviceId::new(fresh()), now: pair.now }
 }
 
-fn handle_of(tls: &Tls) -> Lookup {
+fn handle_of(tls: &Tls) -> Lookup<'static> {
     Lookup { handle: Some(tls.handle), ..Lookup::default() }
 }

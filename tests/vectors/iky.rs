@@ -117,7 +117,7 @@ pub(crate) fn decision(case: &Case<'_>) {
 
     assert_eq!(outcome_name(verdict.outcome), text(&outputs["outcome"]));
     assert_eq!(case.is_valid(), verdict.outcome == Outcome::Accepted);
-    let answer = verdict.message.map(|message| String::from_utf8(message).expect("text"));
+    let answer = verdict.message.map(|message| String::from_utf8(message.into()).expect("text"));
     assert_eq!(answer.as_deref(), outputs["responder"].as_str());
     let recognised = verdict.recognised.map(|client| {
         json!({
@@ -327,7 +327,7 @@ pub(crate) fn initiator(case: &Case<'_>) {
     let expected = if outputs["flag"] == "y" { Outcome::BindingMismatch } else { Outcome::Stale };
     assert_eq!(verdict.outcome, expected);
     let forgotten = verdict.message.expect("an answer");
-    assert_eq!(forgotten, b"e=not-recognised");
+    assert_eq!(*forgotten, *b"e=not-recognised");
 }
 
 /// The message of these parts; the library does not show the parts of the one that it parsed.

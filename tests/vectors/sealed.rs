@@ -101,7 +101,7 @@ struct Row {
 
 impl Store for Row {
     fn lookup(&self, lookup: &Lookup, _: Timestamp) -> Result<Found, Unavailable> {
-        assert_eq!((lookup.login, lookup.account), (Some(self.login), self.sealing));
+        assert_eq!((lookup.login, lookup.account), (Some(self.login.into()), self.sealing));
         assert_eq!(lookup.assertion.is_some(), self.found.record.is_some(), "the id or the box");
         if self.fault.as_deref() == Some("lookup-unavailable") {
             return Err(Unavailable);
@@ -200,7 +200,7 @@ impl<'a> Attempt<'a> {
 
 fn is_as_told(verdict: &Verdict, outputs: &Value) {
     assert_eq!(outcome_name(verdict.outcome), text(&outputs["outcome"]));
-    let answer = verdict.message.clone().map(|message| String::from_utf8(message).expect("text"));
+    let answer = verdict.message.clone().map(|message| String::from_utf8(message.into()).expect("text"));
     assert_eq!(answer.as_deref(), outputs["responder"].as_str());
     let recognised = verdict.recognised.as_ref().map(|client| {
         json!({

@@ -38,7 +38,6 @@ impl TokenHash {
             Self::Sha3_512 => 64,
         }
     }
-
 }
 
 /// A token as the key of HMAC.

@@ -3,7 +3,7 @@
 use super::Pairs;
 use crate::assertion::{HtMechanism, HtVersion, TokenKey, valid_login_name};
 use crate::crypto::Secret;
-use crate::mechanism::{Answer, Outcome};
+use crate::mechanism::{Outcome, ServerMessage};
 
 /// What a message can't be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,8 +89,8 @@ impl ResponderMessage {
         Ok(Self::Success { pairs, hashed_token })
     }
 
-    pub(super) fn success(mechanism: HtMechanism, pairs: &Pairs, hashed_token: &Secret) -> Answer {
-        let mut message = Answer::new();
+    pub(super) fn success(mechanism: HtMechanism, pairs: &Pairs, hashed_token: &Secret) -> ServerMessage {
+        let mut message = ServerMessage::new();
         if mechanism.version() == HtVersion::Ht2 {
             [b"\0", pairs.as_str().as_bytes(), b"\0"].into_iter().for_each(|part| message.push(part));
         }

@@ -14,7 +14,7 @@ use zeroize::Zeroize as _;
 use crate::assertion::{AssertionId, MAX_SEALED, OfferHash, Pin, Renewal};
 use crate::channel::ServerName;
 use crate::crypto::{MAX_HASH, Secret};
-use crate::mechanism::Answer;
+use crate::mechanism::ServerMessage;
 
 /// Longest message of either side, in octets; every valid one is shorter.
 pub const MAX_MESSAGE: usize = 2048;
@@ -101,7 +101,8 @@ impl<'a> InitiatorMessage<'a> {
         };
 
         let mut attributes = Attributes(parts.peekable());
-        let server_name = attributes.take('h')?.filter(|name| ServerName::is_written(name)).ok_or(Malformed::Attribute('h'))?;
+        let server_name =
+            attributes.take('h')?.filter(|name| ServerName::is_written(name)).ok_or(Malformed::Attribute('h'))?;
         let assertion = if let Some(id) = attributes.take('i')? {
             Named::Id(AssertionId(octets(id).ok_or(Malformed::Attribute('i'))?))
         } else {
@@ -232,8 +233,8 @@ impl<'a> ResponderMessage<'a> {
 }
 
 /// The success message up to `v=`.
-pub(crate) fn success(seconds: u64, renewal: Option<&Renewal>, sealed: Option<&str>) -> Answer {
-    let mut message = Answer::new();
+pub(crate) fn success(seconds: u64, renewal: Option<&Renewal>, sealed: Option<&str>) -> ServerMessage {
+    let mut message = ServerMessage::new();
     message.push(b"x=");
     message.push_number(seconds);
     message.push(b",");
@@ -253,7 +254,7 @@ pub(crate) fn success(seconds: u64, renewal: Option<&Renewal>, sealed: Option<&s
 }
 
 /// `covered`, then `v=` and the signature.
-pub(crate) fn with_signature(mut covered: Answer, signature: &[u8]) -> Answer {
+pub(crate) fn with_signature(mut covered: ServerMessage, signature: &[u8]) -> ServerMessage {
     covered.push(b"v=");
     covered.push_base64(signature);
     covered

@@ -13,7 +13,7 @@ use crate::assertion::{
 use crate::channel::Lineage;
 use crate::crypto::Secret;
 use crate::mechanism::exchange::{AwaitRecordOf, PendingOf, Recognised};
-use crate::mechanism::{Answer, AwaitCommit, AwaitRecord, Connection, Outcome, Received, Step, Verdict};
+use crate::mechanism::{AwaitCommit, AwaitRecord, Connection, Outcome, Received, ServerMessage, Step, Verdict};
 use crate::store::{Commit, Committed, Found, LoginOf, Lookup, NewSecret, Use};
 use crate::time::Timestamp;
 
@@ -40,7 +40,7 @@ pub(super) fn outcome_of(text: &str) -> Outcome {
 }
 
 /// The failure message that anybody could have sent.
-pub(crate) fn unsigned(outcome: Outcome) -> Answer {
+pub(crate) fn unsigned(outcome: Outcome) -> ServerMessage {
     let said = match outcome {
         Outcome::Malformed | Outcome::Unavailable => outcome,
         _ => Outcome::BadProof,
@@ -48,8 +48,8 @@ pub(crate) fn unsigned(outcome: Outcome) -> Answer {
     failure(said)
 }
 
-fn failure(outcome: Outcome) -> Answer {
-    let mut message = Answer::new();
+fn failure(outcome: Outcome) -> ServerMessage {
+    let mut message = ServerMessage::new();
     message.push(b"e=");
     message.push(reason(outcome).as_bytes());
     message
@@ -334,7 +334,7 @@ struct Proven {
 }
 
 impl Proven {
-    fn sign(&self, covered: Answer) -> Answer {
+    fn sign(&self, covered: ServerMessage) -> ServerMessage {
         let Record { pin, server_key, .. } = &*self.record;
         let signature = signature(*pin, server_key, &self.transcript, &self.proof, &covered);
         with_signature(covered, signature.as_ref())

@@ -93,7 +93,9 @@ impl On<'_> {
 
     pub(super) fn record(self, record: &Record, now: Timestamp) -> Result<Option<Arc<Record>>, String> {
         let login = Some(LoginId::of(&record.scope, &record.login_name));
-        Ok(self.lookup(&Lookup { login: login.map(Into::into), assertion: Some(record.id), ..Lookup::default() }, now)?.record)
+        Ok(self
+            .lookup(&Lookup { login: login.map(Into::into), assertion: Some(record.id), ..Lookup::default() }, now)?
+            .record)
     }
 
     pub(super) fn lineage(self, handle: Handle, now: Timestamp) -> Result<Option<Arc<LineageRecord>>, String> {
@@ -102,7 +104,9 @@ impl On<'_> {
 
     pub(super) fn tokens(self, tokens: &TokenRecord, now: Timestamp) -> Result<Option<Arc<TokenRecord>>, String> {
         let login = Some(LoginId::of(&tokens.scope, &tokens.authcid));
-        Ok(self.lookup(&Lookup { login: login.map(Into::into), token: Some(tokens.id), ..Lookup::default() }, now)?.token)
+        Ok(self
+            .lookup(&Lookup { login: login.map(Into::into), token: Some(tokens.id), ..Lookup::default() }, now)?
+            .token)
     }
 
     pub(super) fn state(self, login: LoginId, now: Timestamp) -> Result<Option<Arc<AccountState>>, String> {

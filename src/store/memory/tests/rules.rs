@@ -56,7 +56,8 @@ fn an_account_is_found_by_so_many_logins_and_no_more() {
         store.commit(&Commit::Secret(secret("alice", 1, login, later(DAY))), START).unwrap();
     }
     let finds = |login: u8| {
-        let lookup = Lookup { login: Some(LoginId::from_octets([login; 16]).into()), account: true, ..Lookup::default() };
+        let lookup =
+            Lookup { login: Some(LoginId::from_octets([login; 16]).into()), account: true, ..Lookup::default() };
         store.lookup(&lookup, START).unwrap().account.is_some()
     };
     assert!(finds(255) && !finds(0));

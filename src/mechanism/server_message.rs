@@ -11,15 +11,15 @@ use crate::crypto::{MAX_HASH, Redacted};
 /// The octets of a responder message. One without a sealed assertion or key/value pairs is held in place, so that a login needs no memory
 /// from the heap for it.
 #[derive(Clone)]
-pub struct Answer(Held);
+pub struct ServerMessage(Held);
 
 #[derive(Clone)]
 enum Held {
-    Here { octets: [u8; Answer::IN_PLACE], len: u8 },
+    Here { octets: [u8; ServerMessage::IN_PLACE], len: u8 },
     Heap(Vec<u8>),
 }
 
-impl Answer {
+impl ServerMessage {
     /// How many octets are held in place: IKY's longest message with a renewal, for SHA-512.
     const IN_PLACE: usize = 160;
 
@@ -68,7 +68,7 @@ impl Answer {
     }
 }
 
-impl Deref for Answer {
+impl Deref for ServerMessage {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -79,7 +79,7 @@ impl Deref for Answer {
     }
 }
 
-impl DerefMut for Answer {
+impl DerefMut for ServerMessage {
     fn deref_mut(&mut self) -> &mut [u8] {
         match &mut self.0 {
             Held::Here { octets, len } => octets.get_mut(..usize::from(*len)).unwrap_or_default(),
@@ -88,38 +88,50 @@ impl DerefMut for Answer {
     }
 }
 
-impl AsRef<[u8]> for Answer {
+impl AsRef<[u8]> for ServerMessage {
     fn as_ref(&self) -> &[u8] {
         self
     }
 }
 
-impl From<&[u8]> for Answer {
+impl From<&[u8]> for ServerMessage {
     fn from(octets: &[u8]) -> Self {
-        let mut answer = Self::new();
-        answer.push(octets);
-        answer
+        let mut message = Self::new();
+        message.push(octets);
+        message
     }
 }
 
-impl From<Answer> for Vec<u8> {
-    fn from(answer: Answer) -> Self {
-        match answer.0 {
+impl From<Vec<u8>> for ServerMessage {
+    fn from(octets: Vec<u8>) -> Self {
+        Self(Held::Heap(octets))
+    }
+}
+
+impl From<ServerMessage> for bytes::Bytes {
+    fn from(message: ServerMessage) -> Self {
+        Vec::from(message).into()
+    }
+}
+
+impl From<ServerMessage> for Vec<u8> {
+    fn from(message: ServerMessage) -> Self {
+        match message.0 {
             Held::Heap(octets) => octets,
-            Held::Here { .. } => answer.to_vec(),
+            Held::Here { .. } => message.to_vec(),
         }
     }
 }
 
-impl PartialEq for Answer {
+impl PartialEq for ServerMessage {
     fn eq(&self, other: &Self) -> bool {
         **self == **other
     }
 }
 
-impl Eq for Answer {}
+impl Eq for ServerMessage {}
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for ServerMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Redacted(self.len()).fmt(f)
     }
@@ -131,23 +143,23 @@ mod tests {
 
     #[test]
     fn it_is_the_same_in_place_and_on_the_heap() {
-        let (mut answer, mut expected) = (Answer::new(), Vec::new());
+        let (mut message, mut expected) = (ServerMessage::new(), Vec::new());
         for len in [0, 1, 100, 58, 1, 1, 200] {
             let more = vec![len as u8; len];
-            answer.push(&more);
+            message.push(&more);
             expected.extend(more);
-            assert_eq!(*answer, *expected);
-            assert_eq!(matches!(answer.0, Held::Here { .. }), expected.len() <= Answer::IN_PLACE);
+            assert_eq!(*message, *expected);
+            assert_eq!(matches!(message.0, Held::Here { .. }), expected.len() <= ServerMessage::IN_PLACE);
         }
-        assert_eq!(Vec::from(answer), expected);
+        assert_eq!(Vec::from(message), expected);
     }
 
     #[test]
     fn numbers_are_decimal() {
         for number in [0, 9, 10, 2_592_000, u64::MAX] {
-            let mut answer = Answer::new();
-            answer.push_number(number);
-            assert_eq!(*answer, *number.to_string().as_bytes());
+            let mut message = ServerMessage::new();
+            message.push_number(number);
+            assert_eq!(*message, *number.to_string().as_bytes());
         }
     }
 }
