@@ -229,7 +229,7 @@ fn a_sibling_service_knows_the_client_without_a_login() {
     let login = Login { full: &bound("alice"), identity: "alice", device: DeviceId::new(fresh()), now: pair.now };
     pair.store.commit(&connection.logged_in(login, &tls.exporter()).commit, pair.now).unwrap();
     let mut client = pair.client.connect(&account("alice"), tls.client()).offered(EXPR.iter().copied());
-    let siblings = [(smtp.clone(), Pin::SHA_256_NONE)];
+    let siblings = [Sibling { scope: smtp.clone(), pin: Pin::SHA_256_NONE }];
     assert_eq!(client.logged_in(&bound("alice"), &tls.exporter(), &siblings, pair.now), Ok(true));
     drop((client, connection));
 

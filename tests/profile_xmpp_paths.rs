@@ -391,6 +391,27 @@ fn a_websocket_on_a_connection_of_its_own_is_like_tcp() {
     }
 }
 
+/// Nor does it come back with the facts that TLS gives once the handshake is finished.
+#[test]
+fn what_a_path_took_away_stays_away() {
+    let (pair, tls) = known();
+    for path in [Path::bosh(tls.server()), Path::shared_websocket(tls.server())] {
+        let mut connection = path.accept(&pair.server);
+        connection.update_facts(tls.server());
+        assert_eq!(connection.lookup(), None);
+        assert!(connection.facts().lineage().is_none() && connection.facts().own_handle().is_none());
+        assert_eq!(iky(&connection), ["IKY-SHA-256-ENDP", "IKY-SHA-256-NONE"]);
+    }
+    let host = ServerName::parse(NAME).unwrap();
+    for manager in [Manager::Foreign, Manager::Own { host, certificate: None }] {
+        let mut connection = manager.accept(&pair.server);
+        let before = iky(&connection);
+        connection.update_facts(tls.server());
+        assert!(connection.facts().tls_exporter().is_none() && connection.facts().tls_server_end_point().is_none());
+        assert_eq!((connection.lookup(), iky(&connection)), (None, before));
+    }
+}
+
 #[test]
 fn what_is_on_several_connections_is_bound_to_none() {
     let (pair, tls) = known();

@@ -7,9 +7,10 @@ mod framework_support;
 use std::sync::Arc;
 
 use common::*;
-use fast_reauth::assertion::{HtMechanism, Service, ServiceKeys};
+use fast_reauth::assertion::{HtMechanism, Service};
 use fast_reauth::channel::ServerName;
-use fast_reauth::framework::{Beside, Client, Server, Way};
+use fast_reauth::framework::{Client, Server, Way};
+use fast_reauth::mechanism::ht::Beside;
 use fast_reauth::mechanism::{NextStep, Outcome, Recognised};
 use fast_reauth::rsasl::{Bindings, COUNT, ClientCallback, Known, MECHANISMS, Refused, ServerCallback, with};
 use fast_reauth::store::client::Settled;
@@ -427,21 +428,19 @@ fn what_was_tried_before_a_full_login_is_over() {
 }
 
 #[test]
-fn a_service_with_one_list_names_its_tokens_in_it() {
-    let names = [ServerName::parse(NAME).unwrap()];
-    let server = fast_reauth::mechanism::Server::new(Service::IMAP, names, ["SCRAM-SHA-256-PLUS", "HT-SHA-256-EXPR"]);
-    let server = server.unwrap().fast([HtMechanism::HT_SHA_256_EXPR], ServiceKeys::new(1, &[0x11; 32]));
-    let mut bed = Bed { server: Arc::new(server), ..Bed::stranger("IKY-SHA-256-EXPR") };
-    assert!(bed.server().mechanisms().iter().any(|name| name == "HT-SHA-256-EXPR"));
-    bed.log_in();
+fn tokens_in_the_one_list_of_a_protocol_change_no_offer() {
+    let server = |full: &[&str]| {
+        let names = [ServerName::parse(NAME).unwrap()];
+        Arc::new(fast_reauth::mechanism::Server::new(Service::IMAP, names, full.iter().copied()).unwrap())
+    };
+    let mut bed = Bed { server: server(&["SCRAM-SHA-256-PLUS"]), ..Bed::stranger("IKY-SHA-256-EXPR") };
+    bed.log_in_at(&["SCRAM-SHA-256-PLUS", "IKY-SHA-256-EXPR", "HT-SHA-256-EXPR", "HT2-SHA3-512-NONE"]);
     let mut talk = Talk::start(&bed);
     let message = talk.message();
     assert!(talk.answer(&message).0.is_ok());
     assert_eq!(talk.server.verdict().unwrap().outcome, Outcome::Accepted);
     // The server of another list: it says so, and the client logs in fully.
-    let names = [ServerName::parse(NAME).unwrap()];
-    let plain = fast_reauth::mechanism::Server::new(Service::IMAP, names, ["SCRAM-SHA-256-PLUS"]).unwrap();
-    bed.server = Arc::new(plain);
+    bed.server = server(&["SCRAM-SHA-256-PLUS", "PLAIN"]);
     let mut talk = Talk::start(&bed);
     let message = talk.message();
     assert!(talk.answer(&message).0.is_ok());

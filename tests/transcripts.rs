@@ -122,7 +122,7 @@ impl World {
         connection.resumes(lineage)
     }
 
-    fn full_login(&self, tls: &Tls, siblings: &[(Scope, Pin)]) {
+    fn full_login(&self, tls: &Tls, siblings: &[Sibling]) {
         let name = &*self.account.login_name;
         let full = FullLogin::new("SCRAM-SHA-256-PLUS", name).unwrap().bound_by(BindingType::Exporter);
         let mut server = self.connection(tls);
@@ -520,7 +520,7 @@ fn smtp_by_a_sibling() {
     let scope = Scope::new(Service::SMTP, ServerName::parse(name).unwrap());
     let mut world = World::new(Service::IMAP, imap_name, "alice", &[Pin::SHA_256_EXPR], no_lineage());
     world.server = world.server.sibling(Sibling { scope: scope.clone(), pin: Pin::SHA_256_NONE });
-    world.full_login(&Tls::full(1, imap_name), &[(scope.clone(), Pin::SHA_256_NONE)]);
+    world.full_login(&Tls::full(1, imap_name), &[Sibling { scope: scope.clone(), pin: Pin::SHA_256_NONE }]);
 
     let submission = World::new(Service::SMTP, name, "alice", &[Pin::SHA_256_NONE], no_lineage());
     let account = Account::new(scope, "alice");

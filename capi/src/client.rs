@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use fast_reauth::Timestamp;
 use fast_reauth::assertion::{FullLogin, HtMechanism, Pin, Scope};
 use fast_reauth::channel::{ChannelFacts, Exporter};
+use fast_reauth::mechanism::Sibling;
 use fast_reauth::store::client::{Account, Accounts, Attempt, Connection, Plan, Predecessor, Settled};
 use self_cell::self_cell;
 use zeroize::Zeroizing;
@@ -164,13 +165,13 @@ impl fr_client_connection {
         &self,
         login: &FullLogin,
         exporter: &dyn Exporter,
-        siblings: &[(Scope, Pin)],
+        siblings: &[Sibling],
         now: u64,
     ) -> Result<(), fr_result> {
         self.is_of(login)?;
         let now = present(now)?;
         self.authenticated.store(true, Ordering::Release);
-        for (scope, _) in siblings {
+        for Sibling { scope, .. } in siblings {
             self.known.adopt(&Account { scope: scope.clone(), login_name: self.account.login_name.clone() })?;
         }
         self.known.adopt(&self.account)?;

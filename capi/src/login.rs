@@ -2,7 +2,8 @@
 
 use core::ffi::c_void;
 
-use fast_reauth::assertion::{BindingType, FullLogin, Pin, Scope};
+use fast_reauth::assertion::{BindingType, FullLogin, Pin};
+use fast_reauth::mechanism::Sibling;
 
 use crate::boundary::{octets, text};
 use crate::channel::Callback;
@@ -77,9 +78,10 @@ pub(crate) unsafe fn full_login(login: &fr_login) -> Result<(FullLogin, Callback
 /// # Safety
 /// What the structure points to is there.
 #[allow(unsafe_code)]
-pub(crate) unsafe fn sibling(sibling: &fr_sibling) -> Result<(Scope, Pin), fr_result> {
+pub(crate) unsafe fn sibling(sibling: &fr_sibling) -> Result<Sibling, fr_result> {
     // SAFETY: the caller promises it.
     let (service, name, mechanism) =
         unsafe { (text(sibling.service)?, text(sibling.server_name)?, text(sibling.mechanism)?) };
-    Ok((scope(service, name)?, Pin::from_name(mechanism).ok_or(fr_result::FR_INVALID)?))
+    let pin = Pin::from_name(mechanism).ok_or(fr_result::FR_INVALID)?;
+    Ok(Sibling { scope: scope(service, name)?, pin })
 }

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use fast_reauth::Timestamp;
 use fast_reauth::assertion::{FullLogin, HtMechanism, Pin, Policy, Scope, Service};
 use fast_reauth::channel::ServerName;
+use fast_reauth::mechanism::Sibling;
 use fast_reauth::profile::Completion;
 use fast_reauth::rustls::{ClientWatch, Sessions, exporter};
 use fast_reauth::store::client::{Account, Accounts, Attempt, Connection, Plan, Settled};
@@ -94,7 +95,7 @@ impl Client {
         }
         let full = FullLogin::new("PLAIN", USER)?;
         // What the account's settings say beside the IMAP server.
-        let siblings = [(self.submission.scope.clone(), IKY)];
+        let siblings = [Sibling { scope: self.submission.scope.clone(), pin: IKY }];
         connection.logged_in(&full, &exporter(&wire.tls.conn), &siblings, now())?;
         Ok("logged-in PLAIN".to_owned())
     }

@@ -86,7 +86,7 @@ fn visit(framework: &Framework, service: &Service, who: &Visitor, how: &str, exp
             match settled {
                 Settled::LoggedIn => break,
                 Settled::Failed(NextStep::FullLogin | NextStep::TryPredecessor) => {}
-                Settled::Failed(next) => return Err(format!("next would be {next:?}").into()),
+                Settled::Failed(next) => return Err(format!("next: {next}").into()),
             }
         }
         if used != expected {

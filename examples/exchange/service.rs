@@ -7,7 +7,8 @@ use fast_reauth::assertion::{
     BindingType, DeviceId, FullLogin, HtMechanism, Service as Name, ServiceKeys, TokenRequest,
 };
 use fast_reauth::channel::{Handle, ServerName};
-use fast_reauth::framework::{Beside, Server};
+use fast_reauth::framework::Server;
+use fast_reauth::mechanism::ht::Beside;
 use fast_reauth::mechanism::{self, Connection, Login};
 use fast_reauth::rustls::{Recognition, exporter};
 use fast_reauth::store::{MemoryStore, Revoke, Store};
@@ -43,9 +44,9 @@ impl Service {
     pub fn accept(&self, tcp: TcpStream) -> Result<Guest, Fault> {
         let (config, watch) = self.recognition.connection(Handle::new(random()?));
         let mut wire = Wire::open(ServerConnection::new(config)?, tcp)?;
-        let connection = Connection::new(&self.server, watch.facts(wire.tls())?).detach();
+        let connection = Connection::shared(self.server.clone(), watch.facts(wire.tls())?);
         let store: Arc<dyn Store> = self.store.clone();
-        let server = Server::new(self.server.clone(), connection, store, now);
+        let server = Server::new(connection, store, now);
         let (listed, fast) = (server.mechanisms(), server.with(|connection| connection.fast_mechanisms()));
         let fast: Vec<&str> = fast.into_iter().map(HtMechanism::name).collect();
         wire.send(&["SASL", &listed.join(","), "FAST", &fast.join(",")])?;

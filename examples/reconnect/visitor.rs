@@ -136,9 +136,7 @@ impl<'v> Visit<'v> {
                 self.authenticated();
                 Ok(())
             }
-            Settled::Failed(next) => {
-                Err(format!("not logged in (the code says {verdict:?}); next would be {next:?}").into())
-            }
+            Settled::Failed(next) => Err(format!("not logged in (the code says {verdict:?}); next: {next}").into()),
         }
     }
 

@@ -251,8 +251,9 @@ pub(crate) fn offer_hash<'a>(name: &str, mechanisms: impl IntoIterator<Item = &'
     hash(name, &lp(&names))[..16].to_vec()
 }
 
-/// The names that are hashed: upper case, sorted, each once, without EXTERNAL.
+/// The names that are hashed: upper case, sorted, each once, without EXTERNAL, HT and HT2.
 pub(crate) fn offer_names<'a>(mechanisms: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let names: std::collections::BTreeSet<String> = mechanisms.into_iter().map(str::to_ascii_uppercase).collect();
-    names.into_iter().filter(|name| name != "EXTERNAL").collect()
+    let left_out = |name: &str| name == "EXTERNAL" || ["HT-", "HT2-"].iter().any(|family| name.starts_with(family));
+    names.into_iter().filter(|name| !left_out(name)).collect()
 }

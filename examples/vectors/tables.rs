@@ -293,8 +293,10 @@ fn offers() -> File {
     add("SHA-256", &base, &[iky, full[0], full[1], full[0]], "a name twice");
     add("SHA-256", &base, &["EXTERNAL", iky, full[0], full[1]], "EXTERNAL comes and goes with the session");
     add("SHA-256", &base, &["iky-sha-256-expr", "Scram-SHA-256-PLUS", full[1]], "names in other cases of letters");
+    let tokens = [iky, "HT-SHA-256-EXPR", full[0], "ht2-sha-512-none", full[1]];
+    add("SHA-256", &base, &tokens, "mechanisms for tokens are left out: XMPP lists them apart");
     add("SHA-256", &["EXTERNAL"], &[], "nothing but EXTERNAL is nothing");
-    let invalid: [(&[&str], &[&str], &str); 12] = [
+    let invalid: [(&[&str], &[&str], &str); 13] = [
         (&base, &base[..2], "a mechanism was stripped from the offer"),
         (&base, &base[1..], "the IKY mechanism itself was stripped"),
         (&base, &[iky, full[1]], "the binding mechanism was stripped: a downgrade goes unnoticed (XEP-0474)"),
@@ -305,6 +307,7 @@ fn offers() -> File {
         (&base, &[], "nothing is offered any more"),
         (&["A"], &["A", "A-PLUS"], "a name that begins with another"),
         (&base, &[iky, full[0], full[1], "EXTERNAL2"], "only EXTERNAL itself is left out"),
+        (&base, &[iky, full[0], full[1], "HTTP"], "a name that begins like one for tokens is another"),
         (&["SCRAM_SHA"], &["SCRAM-SHA"], "an underscore is no hyphen"),
         (&["A", "B", "C"], &["A", "B", "D"], "one letter: the sets are different ones"),
     ];

@@ -1,11 +1,16 @@
-//! What the clients of all TLS stacks need alike: TLS sessions by account, and which connection each of them comes from.
+//! What all TLS stacks need alike. Clients: TLS sessions by account, and which connection each of them comes from. Servers: early data, and
+//! what comes behind it.
 
 mod accounts;
+mod input;
+#[cfg(feature = "openssl")]
+pub(crate) mod saved;
 mod sessions;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use accounts::Accounts;
+pub use input::Input;
 pub(crate) use sessions::Arriving;
 #[cfg(feature = "rustls")]
 pub(crate) use sessions::SharedSlot;

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use super::lock;
+use crate::assertion::AssertionId;
+use crate::channel::ChannelFacts;
 use crate::store::client::Predecessor;
 
 /// Most TLS 1.3 tickets that are kept for one account, and for one connection before it authenticates; as many as rustls keeps
@@ -145,16 +147,18 @@ impl<N, Once, Again> Arriving<N, Once, Again> {
         self.tls12 = Some((name, session));
     }
 
-    /// From now on the connection's sessions may be offered, those that arrived already included.
-    pub(crate) fn authenticated(&mut self, resumed: bool, this: Predecessor) {
-        let this = Arc::new(this);
+    /// An authentication succeeded on the connection, whose facts these are: from now on its sessions may be offered, those that arrived
+    /// already included. None without a lineage, as nothing would tie what comes of them to it.
+    pub(crate) fn authenticated(&mut self, facts: &ChannelFacts, family: Option<AssertionId>) {
+        let Some(lineage) = facts.lineage().cloned() else { return };
+        let this = Arc::new(Predecessor { lineage, family });
         self.authenticated = Some(Arc::clone(&this));
         let mut slot = lock(&self.slot);
         for (name, session) in self.tls13.drain(..) {
             slot.keep_tls13(name, session, Arc::clone(&this));
         }
         // A TLS 1.2 session that was resumed is still the session of its full handshake, which is kept already.
-        if let Some((name, session)) = self.tls12.take().filter(|_| !resumed) {
+        if let Some((name, session)) = self.tls12.take().filter(|_| !facts.is_resumed()) {
             slot.keep_tls12(name, session, this);
         }
     }

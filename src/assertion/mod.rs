@@ -35,8 +35,7 @@ pub use schedule::{AssertionId, CannotDerive};
 pub use scope::{InvalidService, OfferHash, Scope, Service};
 pub(crate) use sealed::{Bound, MAX_SEALED, Sealed, seal};
 pub use serial::InvalidAssertion;
-#[cfg(feature = "openssl")]
-pub(crate) use serial::read_lp;
+pub(crate) use serial::{body as serial_body, read_lp, read_str};
 pub use token::{
     CannotIssue, CannotKeep, ClientToken, HtMechanism, HtVersion, InvalidKeys, InvalidToken, Issued, Salt, ServiceKeys,
     Token, TokenBinding, TokenHash, TokenId, TokenRecord, TokenRequest, TokenSlot,

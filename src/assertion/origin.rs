@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::channel::ChannelFacts;
 use crate::crypto::Secret;
 
 /// How strongly a full authentication tied the client to its TLS connection. An assertion is never stronger than this.
@@ -41,6 +42,23 @@ pub enum BindingType {
 }
 
 impl BindingType {
+    /// Every type, the one to prefer first.
+    pub const ALL: [Self; 3] = [Self::Exporter, Self::EndPoint, Self::Unique];
+
+    /// The type of this registered name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|binding| binding.name() == name)
+    }
+
+    /// Its octets on this channel, where it is known there.
+    pub fn octets(self, facts: &ChannelFacts) -> Option<&[u8]> {
+        match self {
+            Self::Exporter => facts.tls_exporter(),
+            Self::EndPoint => facts.tls_server_end_point(),
+            Self::Unique => facts.tls_unique(),
+        }
+    }
+
     /// The registered name.
     pub const fn name(self) -> &'static str {
         match self {

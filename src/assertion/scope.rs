@@ -90,12 +90,14 @@ impl OfferHash {
     /// Length, in octets.
     pub const LEN: usize = 16;
 
-    /// `H(lp(name 1) lp(name 2) …)` cut to 16 octets: names in upper case, sorted by octets, each once, EXTERNAL left out.
+    /// `H(lp(name 1) lp(name 2) …)` cut to 16 octets: names in upper case, sorted by octets, each once, without EXTERNAL, HT
+    /// and HT2.
     ///
-    /// EXTERNAL is left out because it comes and goes with the TLS session.
+    /// Those come and go with the TLS session and with the server's tokens, and in XMPP tokens have a list of their own; none of them is a
+    /// full login that somebody could take out of the list.
     pub fn of<'a>(algorithm: Hash, mechanisms: impl IntoIterator<Item = &'a str>) -> Self {
         let mut names: Vec<String> = mechanisms.into_iter().map(str::to_ascii_uppercase).collect();
-        names.retain(|name| name != "EXTERNAL");
+        names.retain(|name| name != "EXTERNAL" && !name.starts_with("HT-") && !name.starts_with("HT2-"));
         names.sort_unstable();
         names.dedup();
         let digest = hash(algorithm, |context| names.iter().for_each(|name| context.lp(name.as_bytes())));

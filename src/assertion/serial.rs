@@ -17,7 +17,7 @@ pub enum InvalidAssertion {
 }
 
 /// What follows the name and the version.
-pub(super) fn body<'a>(octets: &'a [u8], magic: &[u8], supported: u8) -> Result<&'a [u8], InvalidAssertion> {
+pub(crate) fn body<'a>(octets: &'a [u8], magic: &[u8], supported: u8) -> Result<&'a [u8], InvalidAssertion> {
     let rest = octets.strip_prefix(magic).ok_or(InvalidAssertion::NotAnAssertion)?;
     let (&version, rest) = rest.split_first().ok_or(InvalidAssertion::Damaged)?;
     if version != supported {
@@ -44,7 +44,7 @@ pub(crate) fn read_lp<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(value)
 }
 
-pub(super) fn read_str<'a>(input: &mut &'a [u8]) -> Option<&'a str> {
+pub(crate) fn read_str<'a>(input: &mut &'a [u8]) -> Option<&'a str> {
     core::str::from_utf8(read_lp(input)?).ok()
 }
 

@@ -108,6 +108,19 @@ pub struct ChannelFacts {
     unique: Option<Secret>,
     handle: Option<Handle>,
     predecessor: Option<Handle>,
+    whose: Whose,
+}
+
+/// What the connection that was asked carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// One user, all of whose octets are on it.
+    One,
+    /// Others too, or not all of this one's.
+    Several,
+    /// A connection manager's own octets: these facts are configured, and no connection is asked.
+    #[cfg(feature = "xmpp")]
+    Configured,
 }
 
 #[derive(Clone)]
@@ -142,6 +155,7 @@ impl ChannelFacts {
             unique: None,
             handle: None,
             predecessor: None,
+            whose: Whose::One,
         }
     }
 
@@ -286,7 +300,25 @@ impl ChannelFacts {
         (self.exported, self.exporter_to_come, self.unique) = (None, false, None);
         self.early_exported = None;
         (self.handle, self.predecessor) = (None, None);
+        self.whose = Whose::Several;
         self
+    }
+
+    /// The connection is a manager's, of which nothing is asked: these facts are all that there will be.
+    #[cfg(feature = "xmpp")]
+    pub(crate) fn configured(mut self) -> Self {
+        self.whose = Whose::Configured;
+        self
+    }
+
+    /// What is known once TLS says `facts` of the connection: no more than it can say of this user.
+    pub(crate) fn updated(&self, facts: Self) -> Self {
+        match self.whose {
+            Whose::One => facts,
+            Whose::Several => facts.of_no_single_connection(),
+            #[cfg(feature = "xmpp")]
+            Whose::Configured => self.clone(),
+        }
     }
 
     /// The protocol version.

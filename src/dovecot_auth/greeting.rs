@@ -5,7 +5,6 @@ use core::fmt::Write as _;
 
 use bytes::Bytes;
 
-use crate::assertion::HtMechanism;
 use crate::mechanism::Connection;
 use crate::profile::{InvalidMechanismName, MechanismName};
 
@@ -90,7 +89,7 @@ impl Mechanism {
 
 /// Whether a mechanism is one of this crate, and not one for a full login.
 pub(super) fn is_own(name: MechanismName) -> bool {
-    Connection::recognises_by(name.as_str()) || HtMechanism::from_name(name.as_str()).is_some()
+    Connection::recognises_by(name.as_str())
 }
 
 /// What the server says of itself, on each connection anew.

@@ -4,10 +4,10 @@ use core::fmt;
 use std::sync::{Arc, Mutex};
 
 use super::{Clock, lock};
-use crate::assertion::{CannotDerive, FullLogin, Pin, Scope};
+use crate::assertion::{CannotDerive, FullLogin};
 use crate::channel::Exporter;
-use crate::mechanism::{NextStep, Outcome};
-use crate::store::client::{Attempt, Connection, Plan, Settled};
+use crate::mechanism::{Connection, NextStep, Outcome, Sibling};
+use crate::store::client::{self, Attempt, Plan, Settled};
 use crate::time::Timestamp;
 
 /// One connection of a client, shared by the application and the mechanisms of a SASL framework.
@@ -23,7 +23,7 @@ struct Inner {
 }
 
 struct State {
-    connection: Connection<'static>,
+    connection: client::Connection<'static>,
     way: Way,
     attempt: Option<Attempt>,
     sent: bool,
@@ -45,9 +45,9 @@ pub enum Way {
 }
 
 impl Client {
-    /// A connection that was told what the server [offers](Connection::offered), of
+    /// A connection that was told what the server [offers](client::Connection::offered), of
     /// [`Accounts::connect_shared`](crate::store::client::Accounts::connect_shared).
-    pub fn new(connection: Connection<'static>, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+    pub fn new(connection: client::Connection<'static>, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         let state = Mutex::new(State { connection, way: Way::FullLogin, attempt: None, sent: false, settled: None });
         Self(Arc::new(Inner { state, clock: Box::new(clock) }))
     }
@@ -71,6 +71,15 @@ impl Client {
             }
         };
         state.way
+    }
+
+    /// Whether the plan is to log in by the mechanism of this name, for a framework that selects one by asking about each.
+    pub fn takes(&self, mechanism: &str) -> bool {
+        match self.plan() {
+            Way::Known(name) => mechanism == name,
+            Way::FullLogin => !Connection::recognises_by(mechanism),
+            Way::FullHandshake | Way::Abandon => false,
+        }
     }
 
     /// What else the protocol has to know of the planned attempt, such as its [count](Attempt::count) and whether to
@@ -130,7 +139,7 @@ impl Client {
         Some(settled)
     }
 
-    /// After a full login: derives the assertion that the next connection will use; see [`Connection::logged_in`].
+    /// After a full login: derives the assertion that the next connection will use; see [`client::Connection::logged_in`].
     ///
     /// # Errors
     /// [`CannotDerive`]; the login itself stands.
@@ -138,13 +147,13 @@ impl Client {
         &self,
         login: &FullLogin,
         exporter: &dyn Exporter,
-        siblings: &[(Scope, Pin)],
+        siblings: &[Sibling],
     ) -> Result<bool, CannotDerive> {
         self.with(|connection| connection.logged_in(login, exporter, siblings, self.now()))
     }
 
     /// The connection itself: for tokens, granted assertions, and what TLS has to know of a login. The handle is not to be used inside.
-    pub fn with<T>(&self, ask: impl FnOnce(&mut Connection<'static>) -> T) -> T {
+    pub fn with<T>(&self, ask: impl FnOnce(&mut client::Connection<'static>) -> T) -> T {
         ask(&mut lock(&self.0.state).connection)
     }
 

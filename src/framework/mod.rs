@@ -14,7 +14,7 @@ mod client;
 mod server;
 
 pub use client::{Client, Way};
-pub use server::{Beside, Server};
+pub use server::Server;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,13 +1,13 @@
 //! The server's end.
 
-use core::{fmt, mem};
+use core::fmt;
 use std::sync::{Arc, Mutex};
 
 use super::{Clock, lock};
-use crate::assertion::{HtMechanism, Issued, Salt, TokenRequest};
+use crate::assertion::{Issued, TokenRequest};
 use crate::channel::Exporter;
-use crate::mechanism::ht::{self, Pairs};
-use crate::mechanism::{self, Connection, Detached, Login, Outcome, Verdict};
+use crate::mechanism::ht::Beside;
+use crate::mechanism::{Connection, Login, Outcome, Verdict};
 use crate::store::{Store, Unavailable};
 use crate::time::Timestamp;
 
@@ -20,46 +20,26 @@ use crate::time::Timestamp;
 pub struct Server(Arc<Inner>);
 
 struct Inner {
-    server: Arc<mechanism::Server>,
     store: Arc<dyn Store>,
     clock: Clock,
     state: Mutex<State>,
 }
 
 struct State {
-    connection: Detached,
-    beside: Option<Beside>,
+    connection: Connection<'static>,
     verdict: Option<Verdict>,
 }
 
-/// What XEP-0484 has beside the message of an HT mechanism. A protocol without it has a fixed `client`, and neither counts nor asks.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Beside {
-    /// Which installation it is (`<user-agent id='…'/>`).
-    pub client: String,
-    /// 32 fresh octets from a cryptographically secure random number generator, for a token that may be due.
-    pub random: [u8; Salt::LEN],
-    /// How often the client used the token.
-    pub count: Option<u64>,
-    /// All tokens of the client end.
-    pub invalidate: bool,
-    /// The client asks for another token.
-    pub wants: Option<HtMechanism>,
-}
-
 impl Server {
-    /// A connection of this server. What TLS resumed is looked up at once; a store that does not answer costs the client EXTERNAL.
+    /// A connection made by [`Connection::shared`]. What TLS resumed is [looked up](Connection::resumes_in) at once.
     pub fn new(
-        server: Arc<mechanism::Server>,
-        connection: Detached,
+        connection: Connection<'static>,
         store: Arc<dyn Store>,
         clock: impl Fn() -> Timestamp + Send + Sync + 'static,
     ) -> Self {
-        let connection = connection.attach(&server);
-        let found = connection.lookup().and_then(|lookup| store.lookup(&lookup, clock()).ok());
-        let connection = connection.resumes(found.and_then(|found| found.lineage)).detach();
-        let state = Mutex::new(State { connection, beside: None, verdict: None });
-        Self(Arc::new(Inner { server, store, clock: Box::new(clock), state }))
+        let connection = connection.resumes_in(&*store, clock());
+        let state = Mutex::new(State { connection, verdict: None });
+        Self(Arc::new(Inner { store, clock: Box::new(clock), state }))
     }
 
     /// The SASL mechanisms to list; see [`Connection::mechanisms`]. Those for tokens are [`Connection::fast_mechanisms`].
@@ -68,36 +48,36 @@ impl Server {
     }
 
     /// Asks the connection something, or [updates](Connection::update_facts) what is known of it. The handle is not to be used inside.
-    pub fn with<T>(&self, ask: impl FnOnce(&mut Connection<'_>) -> T) -> T {
-        self.0.with(&mut lock(&self.0.state), ask)
+    pub fn with<T>(&self, ask: impl FnOnce(&mut Connection<'static>) -> T) -> T {
+        ask(&mut lock(&self.0.state).connection)
     }
 
-    /// What comes beside the next message of an HT mechanism. Without it, none is accepted.
+    /// What comes beside the next message of an HT mechanism; see [`Connection::beside`].
     pub fn beside(&self, beside: Beside) {
-        lock(&self.0.state).beside = Some(beside);
+        self.with(|connection| connection.beside(beside));
     }
 
     /// Judges a message of the mechanism of this name, against the store.
     pub fn judge(&self, mechanism: &str, message: &[u8]) -> Verdict {
-        let (mut state, store, now) = (lock(&self.0.state), &*self.0.store, self.now());
-        let beside = state.beside.take();
-        let judged = self.0.with(&mut state, |connection| match (HtMechanism::from_name(mechanism), beside) {
-            (Some(mechanism), Some(beside)) => {
-                let request = ht::Request::new(mechanism, message, &beside.client, beside.random);
-                let request = request.count(beside.count).invalidate(beside.invalidate).wants(beside.wants);
-                Some(connection.ht(request).run(store, now))
-            }
-            (Some(_), None) => None,
-            (None, _) => connection.receive(mechanism, message).map(|received| received.run(store, now)),
-        });
-        let verdict = judged.unwrap_or_else(refused);
+        let mut state = lock(&self.0.state);
+        let now = self.now();
+        let received = state.connection.receive(mechanism, message);
+        let verdict =
+            received.map_or_else(|| Verdict::of(Outcome::Malformed), |received| received.run(&*self.0.store, now));
         state.verdict = Some(verdict.clone());
         verdict
     }
 
-    /// A full login begins: what was tried before it on this connection is over. The adapters say so.
-    pub fn full_login_begins(&self) {
+    /// An exchange begins: what was tried before on this connection is over. The adapters say so.
+    pub fn begins(&self) {
         lock(&self.0.state).verdict = None;
+    }
+
+    /// An exchange with this mechanism is under way. Where it is a full login, it is one that [began](Self::begins).
+    pub fn is_under_way(&self, mechanism: &str) {
+        if !Connection::recognises_by(mechanism) {
+            self.begins();
+        }
     }
 
     /// What came of the message in this exchange: its outcome, who it was, the token to send. `None` in a full login.
@@ -113,7 +93,7 @@ impl Server {
     pub fn completed(&self) -> Result<(), Unavailable> {
         let (mut state, now) = (lock(&self.0.state), self.now());
         let Some(client) = state.verdict.take().and_then(|verdict| verdict.recognised) else { return Ok(()) };
-        match self.0.with(&mut state, |connection| connection.recognised(&client, now)) {
+        match state.connection.recognised(&client, now) {
             Some(link) => self.0.store.commit(&link, now).map(|_| ()),
             None => Ok(()),
         }
@@ -147,26 +127,6 @@ impl Server {
 
     fn now(&self) -> Timestamp {
         (self.0.clock)()
-    }
-}
-
-impl Inner {
-    fn with<T>(&self, state: &mut State, ask: impl FnOnce(&mut Connection<'_>) -> T) -> T {
-        let mut connection = mem::replace(&mut state.connection, Detached::nobody()).attach(&self.server);
-        let answer = ask(&mut connection);
-        state.connection = connection.detach();
-        answer
-    }
-}
-
-/// Nothing to judge: no such mechanism, or an HT one without what belongs beside its message.
-fn refused() -> Verdict {
-    Verdict { outcome: Outcome::Malformed, message: None, recognised: None, token: None, pairs: Pairs::none() }
-}
-
-impl fmt::Debug for Beside {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Beside").field("client", &self.client).field("count", &self.count).finish_non_exhaustive()
     }
 }
 

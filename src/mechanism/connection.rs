@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 use super::exchange::Recognised;
-use super::{Received, Server, external, ht, iky};
+use super::{Outcome, Received, Server, Verdict, external, ht, iky, names};
 use crate::assertion::{
     AccountSecret, AccountState, Binding, CannotDerive, CannotIssue, DeviceId, FullLogin, Hash, HtMechanism, Issued,
     LineageRecord, LoginId, OfferHash, Origin, OwnToken, Owner, Pin, Record, Renewal, Salt, Scope, ServiceKeys,
     TokenId, TokenRecord, TokenRequest, TokenSlot, seal, valid_login_name,
 };
 use crate::channel::{ChannelFacts, Exporter, TlsVersion};
-use crate::store::{Commit, Link, Lookup, NewSecret, Remember};
+use crate::held::Held;
+use crate::store::{Commit, Link, Lookup, NewSecret, Remember, Store};
 use crate::time::Timestamp;
 
 /// One connection of a [`Server`].
@@ -22,12 +23,13 @@ use crate::time::Timestamp;
 /// [`recognised`](Self::recognised) once one was accepted; or after a full login [`logged_in`](Self::logged_in).
 #[derive(Debug)]
 pub struct Connection<'s> {
-    pub(super) server: &'s Server,
+    pub(super) server: Held<'s, Server>,
     pub(super) facts: ChannelFacts,
     pub(super) predecessor: Option<Arc<LineageRecord>>,
     pub(super) manager: bool,
     pub(super) grant: Option<Renewal>,
     pub(super) seal: Mutex<Option<SealRandom>>,
+    beside: Mutex<Option<ht::Beside>>,
     pub(super) successes: u32,
     pub(super) identity: Option<Arc<str>>,
     pub(super) shared: bool,
@@ -80,11 +82,22 @@ pub struct LoggedIn {
     pub unknown: Option<CannotDerive>,
 }
 
+impl Connection<'static> {
+    /// The same as [`new`](Self::new) for a connection that has to live on its own, as in the callbacks of a SASL framework.
+    pub fn shared(server: Arc<Server>, facts: ChannelFacts) -> Self {
+        Self::of(Held::Shared(server), facts)
+    }
+}
+
 impl<'s> Connection<'s> {
     /// A connection of which these facts are known.
     ///
-    /// What [`lookup`](Self::lookup) asks for follows in [`resumes`](Self::resumes).
+    /// What [`lookup`](Self::lookup) asks for follows in [`resumes`](Self::resumes); [`resumes_in`](Self::resumes_in) does both.
     pub fn new(server: &'s Server, facts: ChannelFacts) -> Self {
+        Self::of(Held::Borrowed(server), facts)
+    }
+
+    fn of(server: Held<'s, Server>, facts: ChannelFacts) -> Self {
         Self {
             server,
             facts,
@@ -92,6 +105,7 @@ impl<'s> Connection<'s> {
             manager: false,
             grant: None,
             seal: Mutex::new(None),
+            beside: Mutex::new(None),
             successes: 0,
             identity: None,
             shared: false,
@@ -109,6 +123,13 @@ impl<'s> Connection<'s> {
     pub fn resumes(mut self, predecessor: Option<Arc<LineageRecord>>) -> Self {
         self.predecessor = predecessor;
         self
+    }
+
+    /// Looks that up in a store that answers at once. One that does not answer now costs the client EXTERNAL, and nothing else.
+    #[must_use]
+    pub fn resumes_in(self, store: &dyn Store, now: Timestamp) -> Self {
+        let found = self.lookup().and_then(|lookup| store.lookup(&lookup, now).ok());
+        self.resumes(found.and_then(|found| found.lineage))
     }
 
     /// The peer is a connection manager: it carries several users over its TLS sessions, so none of them stands for anybody. No client becomes known
@@ -146,9 +167,10 @@ impl<'s> Connection<'s> {
         self.server.sealing.is_some() && self.seal.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// What is known of the channel, once more is known of it than at the greeting.
+    /// What is known of the channel, once more is known of it than at the greeting. What was said to be nobody's own stays so
+    /// ([`ChannelFacts::of_no_single_connection`], and what XMPP's `Path` and `Manager` leave of a connection's facts).
     pub fn update_facts(&mut self, facts: ChannelFacts) {
-        self.facts = facts;
+        self.facts = self.facts.updated(facts);
     }
 
     /// What is known of the channel.
@@ -158,11 +180,11 @@ impl<'s> Connection<'s> {
 
     /// The mechanisms to list: those for a full login, the IKY ones that this channel can carry, and EXTERNAL where the server
     /// can already say "I know you".
-    pub fn mechanisms(&self, now: Timestamp) -> Vec<&'s str> {
-        let server: &'s Server = self.server;
-        let mut names: Vec<&'s str> = Vec::with_capacity(server.full_mechanisms.len() + server.pins.len() + 1);
+    pub fn mechanisms(&self, now: Timestamp) -> Vec<&str> {
+        let server = &*self.server;
+        let mut names: Vec<&str> = Vec::with_capacity(server.full_mechanisms.len() + server.pins.len() + 1);
         if external::recognise(self, self.predecessor.as_deref(), now).is_ok() {
-            names.push("EXTERNAL");
+            names.push(external::NAME);
         }
         names.extend(self.listed_pins().map(|pin| pin.name()));
         names.extend(server.full_mechanisms.iter().map(|name| &**name));
@@ -215,17 +237,25 @@ impl<'s> Connection<'s> {
         ht::receive(self, request)
     }
 
+    /// What belongs beside the next message of an HT mechanism, and beside no other; without it, [`receive`](Self::receive) refuses one.
+    pub fn beside(&mut self, beside: ht::Beside) {
+        *self.beside.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(beside);
+    }
+
     /// Whether [`receive`](Self::receive) takes the mechanism of this name, and not the full SASL engine.
     pub fn recognises_by(mechanism: &str) -> bool {
-        mechanism.eq_ignore_ascii_case("EXTERNAL") || Pin::from_name(mechanism).is_some()
+        names::is_known(mechanism)
     }
 
     /// An attempt with the mechanism of this name, in any case of letters, and its message, decoded; `None` for one that the full SASL engine takes.
-    /// HT goes to [`ht`](Self::ht), which needs more than a message.
     pub fn receive<'m>(&'m self, mechanism: &str, message: &'m [u8]) -> Option<Received<'m>> {
-        match Pin::from_name(mechanism) {
-            Some(pin) => Some(self.iky(pin, message)),
-            None => Self::recognises_by(mechanism).then(|| self.external(message)),
+        let beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match (Pin::from_name(mechanism), HtMechanism::from_name(mechanism), beside) {
+            (Some(pin), ..) => Some(self.iky(pin, message)),
+            (None, Some(mechanism), Some(beside)) => Some(self.ht(beside.request(mechanism, message))),
+            (None, None, _) if mechanism.eq_ignore_ascii_case(external::NAME) => Some(self.external(message)),
+            // Also HT with a hash function that this build lacks: there is no full login of that name.
+            _ => Self::recognises_by(mechanism).then(|| Received::Done(Verdict::of(Outcome::Malformed))),
         }
     }
 

@@ -128,7 +128,7 @@ impl fmt::Debug for Verdict {
 
 impl Verdict {
     /// Nothing but the outcome.
-    pub(super) fn of(outcome: Outcome) -> Self {
+    pub(crate) fn of(outcome: Outcome) -> Self {
         Self { outcome, message: None, recognised: None, token: None, pairs: Pairs::none() }
     }
 

@@ -8,16 +8,16 @@ pub mod ht;
 pub mod iky;
 
 mod connection;
-mod detached;
 mod exchange;
+pub(crate) mod names;
 mod offers;
 mod outcome;
 mod server;
 mod server_message;
 
 pub use connection::{Connection, LoggedIn, Login};
-pub use detached::Detached;
 pub use exchange::{AwaitCommit, AwaitRecord, Received, Recognised, Step, Verdict};
+pub use names::NAMES;
 pub use outcome::{NextStep, Outcome};
 pub use server::{InvalidServer, Server, Sibling};
 pub use server_message::ServerMessage;

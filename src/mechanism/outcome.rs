@@ -1,5 +1,7 @@
 //! What came of an attempt, and what follows for either end.
 
+use core::fmt;
+
 /// What came of an attempt to be recognised.
 ///
 /// A profile turns it into the codes of its protocol; see [`crate::profile`]. On the wire, a stranger can't tell
@@ -75,4 +77,17 @@ pub enum NextStep {
     Abandon,
     /// The same again, later. A client that can't wait logs in fully instead, as its next plan says.
     Later,
+}
+
+/// For people: what to do, as it can follow a colon.
+impl fmt::Display for NextStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TryPredecessor => "try what it holds besides, on this connection",
+            Self::FullLogin => "log in fully, on this connection",
+            Self::FullHandshake => "connect again without resuming a TLS session, and log in fully there",
+            Self::Abandon => "close the connection, as whoever answers could not show that it is the server",
+            Self::Later => "try again later",
+        })
+    }
 }

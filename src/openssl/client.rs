@@ -12,15 +12,15 @@ use ::openssl::ssl::{
 };
 use zeroize::Zeroizing;
 
-use super::saved::{self, InvalidSessions};
 use super::{FactsUnavailable, end_point, facts};
+use crate::adapter::saved::{self, InvalidSessions, Octets};
 use crate::adapter::{self, Arriving, lock};
 use crate::assertion::AssertionId;
 use crate::channel::{ChannelFacts, ServerName, Tickets};
 use crate::store::client::{Account, Predecessor};
 
-/// A session in DER, as OpenSSL writes it: it holds keys, and the server's certificate.
-pub(super) type Der = Zeroizing<Vec<u8>>;
+/// How an account's sessions start, when they are saved: with a name and a version. A session is in DER.
+const SAVED: &[u8] = b"fast-reauth OpenSSL sessions\0\x01";
 
 /// A client's TLS sessions: per account, and only those of connections on which an authentication succeeded.
 ///
@@ -37,14 +37,14 @@ pub struct Sessions {
     accounts: Arc<Mutex<Accounts>>,
 }
 
-pub(super) type Accounts = adapter::Accounts<Arc<str>, Der, Der>;
+type Accounts = adapter::Accounts<Arc<str>, Octets, Octets>;
 
 /// What is noted of one connection, on its own [`Ssl`].
 struct Ours {
     account: Account,
     /// The name that the certificate is verified for.
     host: Arc<str>,
-    sessions: Mutex<Arriving<Arc<str>, Der, Der>>,
+    sessions: Mutex<Arriving<Arc<str>, Octets, Octets>>,
 }
 
 impl Sessions {
@@ -128,9 +128,8 @@ impl Sessions {
     /// `family` is that of the assertion that was made or used, as [`Connection::family`](crate::store::client::Connection::family)
     /// has it.
     pub fn authenticated(&self, ssl: &SslRef, facts: &ChannelFacts, family: Option<AssertionId>) {
-        if let (Some(ours), Some(lineage)) = (ssl.ex_data(self.index), facts.lineage()) {
-            let this = Predecessor { lineage: lineage.clone(), family };
-            lock(&ours.sessions).authenticated(facts.is_resumed(), this);
+        if let Some(ours) = ssl.ex_data(self.index) {
+            lock(&ours.sessions).authenticated(facts, family);
         }
     }
 
@@ -156,8 +155,8 @@ impl Sessions {
     pub fn saved(&self, account: &Account) -> Zeroizing<Vec<u8>> {
         let slot = lock(&self.accounts).existing(account);
         match slot {
-            Some(slot) => saved::write(account, &lock(&slot)),
-            None => saved::write(account, &adapter::Slot::default()),
+            Some(slot) => saved::write(SAVED, account, &lock(&slot)),
+            None => saved::write(SAVED, account, &adapter::Slot::default()),
         }
     }
 
@@ -169,15 +168,9 @@ impl Sessions {
     /// # Errors
     /// [`InvalidSessions`], and then nothing is put back.
     pub fn restore(&self, account: &Account, octets: &[u8]) -> Result<(), InvalidSessions> {
-        let read = saved::read(account, octets)?;
+        let read = saved::read(SAVED, account, octets, |der| SslSession::from_der(der).is_ok())?;
         let slot = lock(&self.accounts).slot(account);
-        let mut slot = lock(&slot);
-        for saved::Session { is_tls13, host, from, der } in read {
-            match is_tls13 {
-                true => slot.keep_tls13(host, der, Arc::new(from)),
-                false => slot.keep_tls12(host, der, Arc::new(from)),
-            }
-        }
+        lock(&slot).put_back(read);
         Ok(())
     }
 }

@@ -27,19 +27,23 @@
 //! *Set a session with one line of your own.* `SslRef::set_session` is unsafe in the crate, and this library has no unsafe code:
 //! [`Sessions::connection`] gives the session to offer, and the application offers it.
 //!
-//! *Early data* is refused by the server, and a client must not send any: the crate does not tell whether it was accepted.
-//! Renegotiation is off.
+//! *Early data* is off. A server that takes it is made by [`Recognition::with_early_data`], reads with [`Recognition::read`], and asks for the facts by
+//! [`Recognition::facts_for`]; they have the early exporter, so `-EXPR` serves there too. A client by this crate must not send any: neither the
+//! crate nor `openssl-sys` has `SSL_get_early_data_status`, so it can't learn whether its login was taken, and one that was not has to be sent
+//! once more. Renegotiation is off.
 
 mod client;
-mod saved;
+mod early;
 mod server;
 
 use ::openssl::ssl::{NameType, SslRef, SslVersion};
 
 use crate::channel::{ChannelFacts, EndPoint, Exporter, ExporterUnavailable, InvalidServerName, ServerName};
 
+pub use crate::adapter::Input;
+pub use crate::adapter::saved::InvalidSessions;
 pub use client::Sessions;
-pub use saved::InvalidSessions;
+pub use early::early_exporter;
 pub use server::Recognition;
 
 /// Why the facts of a connection can't be had.
@@ -80,6 +84,11 @@ fn facts(ssl: &SslRef) -> Result<ChannelFacts, FactsUnavailable> {
     if !ssl.is_init_finished() {
         return Err(FactsUnavailable::Handshaking);
     }
+    Ok(facts_so_far(ssl)?.exporter(&exporter(ssl))?)
+}
+
+/// Everything but the exporter.
+fn facts_so_far(ssl: &SslRef) -> Result<ChannelFacts, FactsUnavailable> {
     let (facts, forward_secret) = match ssl.version2() {
         // Without a key of the peer it was psk_ke.
         Some(SslVersion::TLS1_3) => (ChannelFacts::tls13(), ssl.peer_tmp_key().is_ok()),
@@ -87,8 +96,7 @@ fn facts(ssl: &SslRef) -> Result<ChannelFacts, FactsUnavailable> {
         _ => return Err(FactsUnavailable::Version),
     };
     let facts = if forward_secret { facts } else { facts.without_forward_secrecy() };
-    let facts = if ssl.session_reused() { facts.resumed() } else { facts };
-    Ok(facts.exporter(&exporter(ssl))?)
+    Ok(if ssl.session_reused() { facts.resumed() } else { facts })
 }
 
 fn tls12(ssl: &SslRef) -> ChannelFacts {

@@ -1,7 +1,8 @@
 //! The server: knows which connection a client resumes.
 
 use core::fmt;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use ::openssl::error::ErrorStack;
@@ -32,8 +33,35 @@ pub struct Recognition {
     labels: Arc<Labels>,
 }
 
-/// Where each session comes from that the context's cache has, by session id.
-type Labels = Mutex<HashMap<Box<[u8]>, Arc<Label>>>;
+type Labels = Mutex<Labelled>;
+
+/// Where each session comes from, by session id.
+#[derive(Default)]
+struct Labelled {
+    /// Those that the context's cache has.
+    kept: HashMap<Box<[u8]>, Arc<Label>>,
+    /// Those that went last. A context with early data lets a session go as it resumes it, before anything can be asked.
+    gone: VecDeque<(Box<[u8]>, Arc<Label>)>,
+}
+
+impl Labelled {
+    /// As many handshakes as may be between the one and the other at a time; what is more is not recognised.
+    const MAX_GONE: usize = 256;
+
+    fn go(&mut self, session: &[u8]) {
+        if let Some(gone) = self.kept.remove_entry(session) {
+            if self.gone.len() >= Self::MAX_GONE {
+                self.gone.pop_front();
+            }
+            self.gone.push_back(gone);
+        }
+    }
+
+    fn find(&self, session: &[u8]) -> Option<Arc<Label>> {
+        let gone = || self.gone.iter().rev().find(|(id, _)| **id == *session).map(|(_, label)| label);
+        self.kept.get(session).or_else(gone).cloned()
+    }
+}
 
 struct Label {
     handle: Handle,
@@ -46,43 +74,50 @@ struct Label {
 struct Noted {
     handle: Handle,
     resumes: OnceLock<Option<Arc<Label>>>,
+    /// TLS took early data.
+    took_early: AtomicBool,
 }
 
 impl Recognition {
     /// Builds the context, once for all connections.
     ///
     /// It sets stateful sessions, a cache for them, and the callbacks for new and removed sessions and for the key log (whose
-    /// secrets are not looked at); it takes early data and renegotiation away. A context that asks for client certificates
+    /// secrets are not looked at); it takes early data ([`with_early_data`](Self::with_early_data) has it) and renegotiation away. A context that asks for client certificates
     /// needs a `set_session_id_context` to resume at all.
     ///
     /// # Errors
     /// OpenSSL's own.
-    pub fn new(mut acceptor: SslAcceptorBuilder) -> Result<Self, ErrorStack> {
+    pub fn new(acceptor: SslAcceptorBuilder) -> Result<Self, ErrorStack> {
+        Self::taking(acceptor, 0)
+    }
+
+    pub(super) fn taking(mut acceptor: SslAcceptorBuilder, early_data: u32) -> Result<Self, ErrorStack> {
         let index = Ssl::new_ex_index()?;
         let labels = Arc::<Labels>::default();
         acceptor.set_options(SslOptions::NO_TICKET | SslOptions::NO_RENEGOTIATION);
         acceptor.set_session_cache_mode(SslSessionCacheMode::SERVER);
-        acceptor.set_max_early_data(0)?;
+        acceptor.set_max_early_data(early_data)?;
         acceptor.set_new_session_callback({
             let labels = Arc::clone(&labels);
             move |ssl, session| {
                 if let Some(label) = label(ssl, index) {
-                    lock(&labels).insert(session.id().into(), Arc::new(label));
+                    lock(&labels).kept.insert(session.id().into(), Arc::new(label));
                 }
             }
         });
         // Called under a lock of the context. That is no deadlock: nobody calls OpenSSL with the labels locked.
         acceptor.set_remove_session_callback({
             let labels = Arc::clone(&labels);
-            move |_, session| drop(lock(&labels).remove(session.id()))
+            move |_, session| lock(&labels).go(session.id())
         });
         // The one callback of every handshake in both versions. By its end TLS 1.3 has put a new session, with an id of its own,
         // in the place of the one that was resumed.
         acceptor.set_keylog_callback({
             let labels = Arc::clone(&labels);
-            move |ssl, _| {
+            move |ssl, line| {
                 if let (Some(noted), Some(session)) = (ssl.ex_data(index), ssl.session()) {
-                    noted.resumes.get_or_init(|| lock(&labels).get(session.id()).cloned());
+                    noted.resumes.get_or_init(|| lock(&labels).find(session.id()));
+                    noted.took_early.fetch_or(line.starts_with(EARLY_DATA), Relaxed);
                 }
             }
         });
@@ -96,7 +131,8 @@ impl Recognition {
     /// OpenSSL's own.
     pub fn connection(&self, handle: Handle) -> Result<Ssl, ErrorStack> {
         let mut ssl = Ssl::new(&self.context)?;
-        ssl.set_ex_data(self.index, Arc::new(Noted { handle, resumes: OnceLock::new() }));
+        let noted = Noted { handle, resumes: OnceLock::new(), took_early: AtomicBool::new(false) };
+        ssl.set_ex_data(self.index, Arc::new(noted));
         Ok(ssl)
     }
 
@@ -105,7 +141,8 @@ impl Recognition {
         resumed(ssl, ssl.ex_data(self.index)?).map(|label| label.handle)
     }
 
-    /// What the server knows of the connection, once the handshake is finished.
+    /// What the server knows of the connection, once the handshake is finished. Where TLS took early data, all that the client sends counts
+    /// as that; [`facts_for`](Self::facts_for) tells the two apart.
     ///
     /// *The end point* is that of the certificate that the server shows; on a resumed connection only if the client holds the
     /// same one.
@@ -113,9 +150,20 @@ impl Recognition {
     /// # Errors
     /// [`FactsUnavailable`], before the end of the handshake above all.
     pub fn facts(&self, ssl: &SslRef) -> Result<ChannelFacts, FactsUnavailable> {
+        let facts = self.noted(ssl, facts(ssl)?)?;
+        Ok(if self.took_early(ssl) { facts.in_early_data() } else { facts })
+    }
+
+    /// Whether TLS took early data on this connection.
+    pub(super) fn took_early(&self, ssl: &SslRef) -> bool {
+        ssl.ex_data(self.index).is_some_and(|noted| noted.took_early.load(Relaxed))
+    }
+
+    /// These facts, and what was noted.
+    pub(super) fn noted(&self, ssl: &SslRef, facts: ChannelFacts) -> Result<ChannelFacts, FactsUnavailable> {
         let noted = ssl.ex_data(self.index).ok_or(FactsUnavailable::Foreign)?;
         let label = resumed(ssl, noted);
-        let mut facts = facts(ssl)?.tickets(Tickets::Stateful).handle(noted.handle);
+        let mut facts = facts.tickets(Tickets::Stateful).handle(noted.handle);
         if let Some(name) = name(ssl, label)? {
             facts = facts.server_name(name);
         }
@@ -128,6 +176,9 @@ impl Recognition {
         })
     }
 }
+
+/// Logged when a server takes early data, and never otherwise.
+const EARLY_DATA: &str = "CLIENT_EARLY_TRAFFIC_SECRET ";
 
 /// The label of the session that the connection resumes.
 fn resumed<'a>(ssl: &SslRef, noted: &'a Noted) -> Option<&'a Label> {
@@ -162,6 +213,6 @@ fn client_holds(ssl: &SslRef, resumed: Option<&Label>) -> Option<EndPoint> {
 
 impl fmt::Debug for Recognition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recognition").field("sessions", &lock(&self.labels).len()).finish_non_exhaustive()
+        f.debug_struct("Recognition").field("sessions", &lock(&self.labels).kept.len()).finish_non_exhaustive()
     }
 }

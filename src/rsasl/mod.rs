@@ -20,68 +20,78 @@ mod mechanism;
 
 use core::cmp::Ordering;
 use core::fmt;
+use core::marker::PhantomData;
 
 use ::rsasl::callback::{Context, Request, SessionCallback, SessionData};
 use ::rsasl::prelude::{ChannelBindingCallback, Mechanism, SessionError};
 use ::rsasl::property::SizedProperty;
 use ::rsasl::validate::{Validate, ValidationError};
 
-use self::mechanism::is_ours;
 pub use self::mechanism::{COUNT, MECHANISMS, with};
 use crate::assertion::BindingType;
 use crate::channel::ChannelFacts;
-use crate::framework::{Client, Server, Way};
+use crate::framework::{Client, Server};
 use crate::mechanism::{NextStep, Outcome, Recognised};
 
-/// The client's end of this connection, as its mechanisms ask for it.
+/// What the callbacks and the mechanisms of one connection ask each other for: a [`Client`], a [`Server`], a [`Recognised`].
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct ClientEnd;
+pub struct Property<T>(PhantomData<fn() -> T>);
 
-impl SizedProperty<'_> for ClientEnd {
-    type Value = Client;
-}
-
-/// The server's end of this connection, as its mechanisms ask for it.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct ServerEnd;
-
-impl SizedProperty<'_> for ServerEnd {
-    type Value = Server;
+impl<T: 'static> SizedProperty<'_> for Property<T> {
+    type Value = T;
 }
 
 /// Who a recognised client is, for the application's `validate`. rsasl's `AuthId` is the name that it logged in under.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Known;
+pub type Known = Property<Recognised>;
 
-impl SizedProperty<'_> for Known {
-    type Value = Recognised;
-}
-
-/// A client's callback: the application's own, for full logins, with one connection's plan in front of it.
-pub struct ClientCallback<C> {
-    client: Client,
+/// One connection's end, in front of the application's own callback, which is for full logins.
+pub struct Callback<End, C> {
+    end: End,
     full: C,
 }
 
-impl<C> ClientCallback<C> {
+/// A client's callback, which has rsasl select what the connection [planned](Client::plan).
+pub type ClientCallback<C> = Callback<Client, C>;
+
+/// A server's callback. The application's `validate` is asked about recognised clients, too.
+pub type ServerCallback<C> = Callback<Server, C>;
+
+impl<End, C> Callback<End, C> {
     /// For this connection, with the callback for full logins.
-    pub fn new(client: Client, full: C) -> Self {
-        Self { client, full }
+    pub fn new(end: End, full: C) -> Self {
+        Self { end, full }
     }
 }
 
-impl<C: SessionCallback> SessionCallback for ClientCallback<C> {
-    fn callback(
-        &self,
-        data: &SessionData,
-        context: &Context<'_>,
-        request: &mut Request<'_>,
-    ) -> Result<(), SessionError> {
-        request.satisfy::<ClientEnd>(&self.client)?;
-        self.full.callback(data, context, request)
+/// What the two ends do differently in a callback.
+trait End: Clone + Send + Sync + 'static {
+    /// Whether rsasl may select the mechanism of this name.
+    fn takes(&self, _: &str) -> bool {
+        true
+    }
+
+    /// This is the mechanism of the exchange that the callback is in.
+    fn looks_at(&self, _: &str) {}
+}
+
+impl End for Client {
+    fn takes(&self, mechanism: &str) -> bool {
+        self.takes(mechanism)
+    }
+}
+
+impl End for Server {
+    fn looks_at(&self, mechanism: &str) {
+        self.is_under_way(mechanism);
+    }
+}
+
+impl<E: End, C: SessionCallback> SessionCallback for Callback<E, C> {
+    fn callback(&self, data: &SessionData, who: &Context<'_>, request: &mut Request<'_>) -> Result<(), SessionError> {
+        self.end.looks_at(data.mechanism().mechanism.as_str());
+        request.satisfy::<Property<E>>(&self.end)?;
+        self.full.callback(data, who, request)
     }
 
     fn enable_channel_binding(&self) -> bool {
@@ -91,12 +101,7 @@ impl<C: SessionCallback> SessionCallback for ClientCallback<C> {
     /// What was planned, and nothing else: a mechanism that has no assertion to use, or a password for a session that was not
     /// recognised, is worse than none.
     fn prefer<'a>(&self, held: Option<&'a Mechanism>, next: &'a Mechanism) -> Ordering {
-        let accepted = match self.client.plan() {
-            Way::Known(name) => *next.mechanism == *name,
-            Way::FullLogin => !is_ours(next),
-            Way::FullHandshake | Way::Abandon => false,
-        };
-        match (accepted, held) {
+        match (self.end.takes(next.mechanism.as_str()), held) {
             // rsasl's word for leaving things as they are, also where nothing is held yet.
             (false, _) => Ordering::Greater,
             (true, None) => Ordering::Less,
@@ -104,59 +109,9 @@ impl<C: SessionCallback> SessionCallback for ClientCallback<C> {
         }
     }
 
-    fn validate(
-        &self,
-        data: &SessionData,
-        who: &Context<'_>,
-        validate: &mut Validate<'_>,
-    ) -> Result<(), ValidationError> {
-        self.full.validate(data, who, validate)
-    }
-}
-
-/// A server's callback: the application's own, with one connection behind the mechanisms of this crate.
-pub struct ServerCallback<C> {
-    server: Server,
-    full: C,
-}
-
-impl<C> ServerCallback<C> {
-    /// For this connection, with the callback for full logins. Its `validate` is asked about recognised clients, too.
-    pub fn new(server: Server, full: C) -> Self {
-        Self { server, full }
-    }
-
-    fn look_at(&self, data: &SessionData) {
-        if !is_ours(data.mechanism()) {
-            self.server.full_login_begins();
-        }
-    }
-}
-
-impl<C: SessionCallback> SessionCallback for ServerCallback<C> {
-    fn callback(
-        &self,
-        data: &SessionData,
-        context: &Context<'_>,
-        request: &mut Request<'_>,
-    ) -> Result<(), SessionError> {
-        self.look_at(data);
-        request.satisfy::<ServerEnd>(&self.server)?;
-        self.full.callback(data, context, request)
-    }
-
-    fn enable_channel_binding(&self) -> bool {
-        self.full.enable_channel_binding()
-    }
-
-    fn validate(
-        &self,
-        data: &SessionData,
-        who: &Context<'_>,
-        validate: &mut Validate<'_>,
-    ) -> Result<(), ValidationError> {
-        self.look_at(data);
-        self.full.validate(data, who, validate)
+    fn validate(&self, data: &SessionData, who: &Context<'_>, asked: &mut Validate<'_>) -> Result<(), ValidationError> {
+        self.end.looks_at(data.mechanism().mechanism.as_str());
+        self.full.validate(data, who, asked)
     }
 }
 
@@ -168,13 +123,7 @@ pub struct Bindings(pub ChannelFacts);
 
 impl ChannelBindingCallback for Bindings {
     fn get_cb_data(&self, name: &str) -> Option<&[u8]> {
-        let is = |binding: BindingType| name == binding.name();
-        match name {
-            _ if is(BindingType::Exporter) => self.0.tls_exporter(),
-            _ if is(BindingType::EndPoint) => self.0.tls_server_end_point(),
-            _ if is(BindingType::Unique) => self.0.tls_unique(),
-            _ => None,
-        }
+        BindingType::from_name(name)?.octets(&self.0)
     }
 }
 
@@ -182,7 +131,7 @@ impl ChannelBindingCallback for Bindings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// Client: the server refused. A server that could not show that it is the server is rsasl's `MutualAuthenticationFailed`.
-    #[error("the server does not know this client; next: {0:?}")]
+    #[error("the server does not know this client; next: {0}")]
     NotKnown(NextStep),
     /// Server: the client is not recognised.
     #[error("the client is not recognised: {0:?}")]
@@ -195,14 +144,8 @@ pub enum Refused {
     NotPlanned,
 }
 
-impl<C> fmt::Debug for ClientCallback<C> {
+impl<End: fmt::Debug, C> fmt::Debug for Callback<End, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientCallback").field("client", &self.client).finish_non_exhaustive()
-    }
-}
-
-impl<C> fmt::Debug for ServerCallback<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerCallback").field("server", &self.server).finish_non_exhaustive()
+        f.debug_struct("Callback").field("end", &self.end).finish_non_exhaustive()
     }
 }

@@ -157,9 +157,7 @@ impl ClientWatch {
     /// `family` is that of the assertion that was made or used, as [`Connection::family`](crate::store::client::Connection::family)
     /// has it.
     pub fn authenticated(&self, facts: &ChannelFacts, family: Option<AssertionId>) {
-        if let Some(lineage) = facts.lineage() {
-            self.view.authenticated(facts.is_resumed(), Predecessor { lineage: lineage.clone(), family });
-        }
+        self.view.authenticated(facts, family);
     }
 
     /// A recognition failed: drops the account's sessions, as [`Sessions::forget`], unless that was done since this connection

@@ -1,12 +1,12 @@
 //! TLS 1.3 early data (RFC 8446 section 2.3): what a client sends ahead of the handshake, and what a server reads of it.
 
-use core::fmt;
 use std::io::{self, Read, Write};
 use std::sync::atomic::Ordering::Relaxed;
 
 use ::rustls::{ClientConnection, ServerConnection};
 
 use super::{ClientWatch, FactsUnavailable, Watch};
+use crate::adapter::Input;
 use crate::channel::{ChannelFacts, Tickets};
 use crate::store::client::Predecessor;
 
@@ -66,17 +66,6 @@ impl ClientWatch {
     }
 }
 
-/// What a client has sent and the server has not yet consumed, in order: early data first.
-///
-/// rustls keeps early data and what follows in two buffers, and a command may begin in the one and end in the other. This reads
-/// both, and knows where the boundary is. One for each connection, on which nothing else reads.
-#[derive(Default)]
-pub struct Input {
-    octets: Vec<u8>,
-    /// How many of them came as early data.
-    early: usize,
-}
-
 impl Input {
     /// Takes everything that has arrived, after each `process_new_packets`; how many octets that was, 0 for none yet.
     ///
@@ -93,29 +82,6 @@ impl Input {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
             _ => Ok(self.octets.len() - before),
         }
-    }
-
-    /// The octets.
-    pub fn octets(&self) -> &[u8] {
-        &self.octets
-    }
-
-    /// Drops this many octets from the front, once they were acted on.
-    pub fn consume(&mut self, octets: usize) {
-        let octets = octets.min(self.octets.len());
-        self.octets.drain(..octets);
-        self.early = self.early.saturating_sub(octets);
-    }
-
-    /// Whether the next message is early data: at least its first octet came as that.
-    pub fn is_early(&self) -> bool {
-        self.early > 0
-    }
-}
-
-impl fmt::Debug for Input {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Input").field("octets", &self.octets.len()).field("early", &self.early).finish()
     }
 }
 

@@ -45,8 +45,8 @@ use ::rustls::{CommonState, ConnectionCommon, HandshakeKind, ProtocolVersion};
 
 use crate::channel::{ChannelFacts, Exporter, ExporterUnavailable, InvalidServerName};
 
+pub use crate::adapter::Input;
 pub use client::{ClientWatch, Sessions};
-pub use early::Input;
 pub use server::{Recognition, Watch};
 
 /// Why the facts of a connection can't be had.

@@ -9,7 +9,8 @@ use ::rustls::pki_types::ServerName;
 
 use super::client::Hints;
 use crate::adapter::{self, Arriving, lock};
-use crate::store::client::Predecessor;
+use crate::assertion::AssertionId;
+use crate::channel::ChannelFacts;
 
 pub(super) type Accounts = adapter::Accounts<ServerName<'static>, Tls13ClientSessionValue, Tls12ClientSessionValue>;
 type SharedSlot = adapter::SharedSlot<ServerName<'static>, Tls13ClientSessionValue, Tls12ClientSessionValue>;
@@ -40,11 +41,11 @@ impl View {
         read(&lock(&self.noted))
     }
 
-    /// From now on the connection's sessions may be offered, those that arrived already included.
-    pub(super) fn authenticated(&self, resumed: bool, this: Predecessor) {
+    /// See [`Arriving::authenticated`].
+    pub(super) fn authenticated(&self, facts: &ChannelFacts, family: Option<AssertionId>) {
         let mut noted = lock(&self.noted);
         if !noted.reused {
-            noted.sessions.authenticated(resumed, this);
+            noted.sessions.authenticated(facts, family);
         }
     }
 }

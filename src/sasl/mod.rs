@@ -22,10 +22,10 @@ use ::sasl::common::{ChannelBinding, Credentials, Identity};
 use ::sasl::secret::Secret;
 use ::sasl::server::{self, Response, Validator};
 
-use crate::assertion::{BindingType, HtMechanism};
+use crate::assertion::BindingType;
 use crate::channel::ChannelFacts;
 use crate::framework::{Client, Server, Way};
-use crate::mechanism::{Connection, NextStep, Recognised};
+use crate::mechanism::{Connection, NextStep, Recognised, external};
 
 /// The client's end of an exchange with EXTERNAL, IKY, HT or HT2.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl Mechanism for ClientMechanism {
 
     /// Takes the server's message where the protocol has it in a challenge; the response is empty.
     fn response(&mut self, challenge: &[u8]) -> Result<Vec<u8>, MechanismError> {
-        if self.mechanism == "EXTERNAL" {
+        if self.mechanism == external::NAME {
             return Err(MechanismError::InvalidState);
         }
         self.take(challenge, Progress::Shown)?;
@@ -143,9 +143,13 @@ impl<V: Validator<Known>> ServerMechanism<V> {
     /// The mechanism of this name on this connection; `None` for one that is the application's own. The validator has the last word
     /// on a recognised client.
     pub fn new(server: Server, mechanism: &str, validator: V) -> Option<Self> {
-        let ours = Connection::recognises_by(mechanism) || HtMechanism::from_name(mechanism).is_some();
-        server.full_login_begins();
-        ours.then(|| Self { server, mechanism: mechanism.into(), validator, state: Judged::NotYet })
+        server.begins();
+        Connection::recognises_by(mechanism).then(|| Self {
+            server,
+            mechanism: mechanism.into(),
+            validator,
+            state: Judged::NotYet,
+        })
     }
 }
 
@@ -195,19 +199,13 @@ pub fn client_binding(facts: &ChannelFacts) -> (ChannelBinding, Option<BindingTy
 /// The crate compares the octets alone, so those of the type that the client names stand under the one name that it takes. A client that says
 /// "y" meets a server that does bind, where the channel has a binding: that is refused as a downgrade.
 pub fn server_binding(facts: &ChannelFacts, client_first: &[u8]) -> (ChannelBinding, Option<BindingType>) {
-    let of = |binding| match binding {
-        BindingType::Exporter => facts.tls_exporter(),
-        BindingType::EndPoint => facts.tls_server_end_point(),
-        BindingType::Unique => facts.tls_unique(),
-    };
-    const TYPES: [BindingType; 3] = [BindingType::Exporter, BindingType::EndPoint, BindingType::Unique];
     let named = client_first.strip_prefix(b"p=").and_then(|rest| rest.split(|&octet| octet == b',').next());
-    let (binding, octets) = match named {
+    let (binding, octets) = match named.map(core::str::from_utf8) {
         Some(name) => {
-            let binding = TYPES.into_iter().find(|binding| binding.name().as_bytes() == name);
-            (binding, binding.and_then(of))
+            let binding = name.ok().and_then(BindingType::from_name);
+            (binding, binding.and_then(|binding| binding.octets(facts)))
         }
-        None => (None, TYPES.into_iter().find_map(of)),
+        None => (None, BindingType::ALL.into_iter().find_map(|binding| binding.octets(facts))),
     };
     match octets {
         Some(octets) => (ChannelBinding::TlsUnique(octets.to_vec()), binding),

@@ -772,7 +772,8 @@ class Window:
 
 
 def offer_names(names):
-    return sorted({n.upper() for n in names} - {"EXTERNAL"}, key=lambda n: n.encode("utf-8"))
+    listed = {n.upper() for n in names} - {"EXTERNAL"}
+    return sorted((n for n in listed if not n.startswith(("HT-", "HT2-"))), key=lambda n: n.encode("utf-8"))
 
 
 def offer_hash(hash_name, names):

@@ -32,7 +32,7 @@ impl Provider {
         let login = Login { full: &full, identity, device: DeviceId::new(fresh()), now: pair.now };
         pair.store.commit(&imap.logged_in(login, &tls.exporter()).commit, pair.now).unwrap();
         let mut client = pair.client.connect(&account("alice"), tls.client()).offered(imap.mechanisms(pair.now));
-        let siblings = [(submission(), Pin::SHA_256_NONE)];
+        let siblings = [Sibling { scope: submission(), pin: Pin::SHA_256_NONE }];
         assert_eq!(client.logged_in(&full, &tls.exporter(), &siblings, pair.now), Ok(true));
         // A token, which the provider hands over by some way of its own.
         let mechanism = HtMechanism::HT_SHA_256_NONE;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use fast_reauth::Timestamp;
 use fast_reauth::assertion::{DeviceId, HtMechanism, Pin, Scope, ServiceKeys, TokenBinding, TokenRequest};
-use fast_reauth::framework::{Beside, Client, Server};
+use fast_reauth::framework::{Client, Server};
+use fast_reauth::mechanism::ht::Beside;
 use fast_reauth::mechanism::{self, Connection, Login};
 use fast_reauth::store::client::{Accounts, Predecessor};
 use fast_reauth::store::{Commit, Committed, Device, Found, Lookup, MemoryStore, Revoke, Store, Unavailable};
@@ -63,12 +64,16 @@ impl Bed {
     }
 
     pub fn log_in(&self) {
+        let listed = self.server_on(&self.first).mechanisms();
+        self.log_in_at(&listed.iter().map(|name| &**name).collect::<Vec<_>>());
+    }
+
+    /// The client is shown this list before its full login.
+    pub fn log_in_at(&self, listed: &[&str]) {
         let (full, tls) = (bound("alice"), &self.first);
         let login = Login { full: &full, identity: "alice@example.com", device: DeviceId::new(fresh()), now: START };
         let server = self.server_on(tls);
-        let listed = server.mechanisms();
-        let listed: Vec<&str> = listed.iter().map(|name| &**name).collect();
-        let client = self.client_on(tls, None, &listed);
+        let client = self.client_on(tls, None, listed);
         let Some(mechanism) = HtMechanism::from_name(self.name) else {
             let known = server.logged_in(login, &tls.exporter()).unwrap();
             assert_eq!(client.logged_in(&full, &tls.exporter(), &[]).unwrap(), known && self.name != "EXTERNAL");
@@ -92,8 +97,8 @@ impl Bed {
     }
 
     pub fn server_on(&self, tls: &Tls) -> Server {
-        let connection = Connection::new(&self.server, tls.server()).detach();
-        let server = Server::new(Arc::clone(&self.server), connection, Arc::clone(&self.store), || START);
+        let connection = Connection::shared(Arc::clone(&self.server), tls.server());
+        let server = Server::new(connection, Arc::clone(&self.store), || START);
         let (client, random) = (PHONE.to_owned(), fresh());
         server.beside(Beside { client, random, count: Some(1), invalidate: false, wants: None });
         server

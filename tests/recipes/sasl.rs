@@ -33,8 +33,7 @@ fn scene() -> Fallible<()> {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     for expected in ["SCRAM-SHA-256-PLUS", "IKY-SHA-256-EXPR"] {
         let client = client(&accounts, &account, facts.clone(), None);
-        let server =
-            Server::new(service.clone(), Connection::new(&service, facts.clone()).detach(), store.clone(), now);
+        let server = Server::new(Connection::shared(service.clone(), facts.clone()), store.clone(), now);
         let mut near = choose(&client, &facts)?;
         assert_eq!(near.name(), expected);
         let mut message = near.initial();

@@ -22,7 +22,7 @@ fn iky_a_record_of_a_sibling_service() {
     let login = Login { full: &bound("alice"), identity: "alice", device: DeviceId::new(fresh()), now: pair.now };
     pair.store.commit(&connection.logged_in(login, &tls.exporter()).commit, pair.now).unwrap();
     let mut client = pair.client.connect(&account("alice"), tls.client()).offered(EXPR.iter().copied());
-    let siblings = [(smtp.clone(), Pin::SHA_256_EXPR)];
+    let siblings = [fast_reauth::mechanism::Sibling { scope: smtp.clone(), pin: Pin::SHA_256_EXPR }];
     client.logged_in(&bound("alice"), &tls.exporter(), &siblings, pair.now).unwrap();
     let there = fast_reauth::store::client::Account::new(smtp, "alice");
     let forger = Forger::of(&pair.client.assertions(&there)[0]);

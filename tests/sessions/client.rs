@@ -77,7 +77,43 @@ fn a_siblings_assertion_is_put_beside_one_that_works_there() {
     for logins in 1..4 {
         let tls = Tls::full();
         let mut client = pair.client.connect(&account("alice"), tls.client()).offered(EXPR.iter().copied());
-        client.logged_in(&bound("alice"), &tls.exporter(), &[(smtp.clone(), Pin::SHA_256_NONE)], pair.now).unwrap();
+        let siblings = [Sibling { scope: smtp.clone(), pin: Pin::SHA_256_NONE }];
+        client.logged_in(&bound("alice"), &tls.exporter(), &siblings, pair.now).unwrap();
         assert_eq!(pair.client.assertions(&there).len(), logins.min(2));
     }
+}
+
+#[test]
+fn all_accounts_survive_a_restart() {
+    let pair = Pair::new(server());
+    let first = Tls::full();
+    for name in ["bob", "alice"] {
+        pair.full_login(name, &first);
+    }
+    assert_eq!(pair.client.all(), [account("alice"), account("bob")]);
+    let saved = pair.client.to_bytes();
+    let back = Accounts::default();
+    back.restore_all(&saved).unwrap();
+    for account in pair.client.all() {
+        assert_eq!(back.assertions(&account), pair.client.assertions(&account));
+        assert_eq!(back.last_offer(&account), pair.client.last_offer(&account));
+    }
+    // A client that speaks first needs nothing else.
+    let mut client = back.connect(&account("alice"), Tls::full().client());
+    assert!(matches!(client.plan(pair.now), Plan::Known(_)));
+    // It comes back whole or not at all, and never in a panic.
+    for end in 0..saved.len() {
+        let cut = Accounts::default();
+        // Behind a whole value is an end as good as any.
+        assert!(cut.restore_all(&saved[..end]).is_ok() || cut.all().is_empty());
+    }
+    for at in 0..saved.len() {
+        let mut altered = saved.to_vec();
+        altered[at] ^= 0x81;
+        let _ = Accounts::default().restore_all(&altered);
+    }
+    let damaged = Accounts::default();
+    assert_eq!(damaged.restore_all(&saved[..saved.len() - 1]), Err(InvalidAssertion::Damaged));
+    assert_eq!(damaged.restore_all(b"something else"), Err(InvalidAssertion::NotAnAssertion));
+    assert!(damaged.all().is_empty());
 }

@@ -14,7 +14,8 @@ use core::time::Duration;
 use common::*;
 use fast_reauth::Timestamp;
 use fast_reauth::assertion::{
-    Binding, CannotDerive, DeviceId, FullLogin, Hash, LineageRule, Origin, Pin, Policy, Scope, Service,
+    Binding, CannotDerive, DeviceId, FullLogin, Hash, InvalidAssertion, LineageRule, Origin, Pin, Policy, Scope,
+    Service,
 };
 use fast_reauth::channel::{ChannelFacts, ServerName, Tickets};
 use fast_reauth::internal::fingerprint;

@@ -164,7 +164,7 @@ fn a_lineage_of_another_service() {
     let made = connection.logged_in(login(&bound("alice"), "alice", &pair), &first.exporter());
     pair.store.commit(&made.commit, pair.now).unwrap();
     let mut client = pair.client.connect(&account("alice"), first.client()).offered(EXPR.iter().copied());
-    let siblings = [(smtp.clone(), Pin::SHA_256_EXPR)];
+    let siblings = [Sibling { scope: smtp.clone(), pin: Pin::SHA_256_EXPR }];
     client.logged_in(&bound("alice"), &first.exporter(), &siblings, pair.now).unwrap();
     drop((client, connection));
 

@@ -350,3 +350,24 @@ fn counts_may_arrive_out_of_order_and_start_anew_with_a_new_token() {
     assert_eq!(with(&fleet, &new, 1).outcome, Outcome::Accepted);
     assert_eq!(with(&fleet, &new, 1).outcome, Outcome::Replayed);
 }
+
+#[test]
+fn the_one_call_takes_tokens_too() {
+    let (fleet, tls) = (Fleet::new(), Tls::full());
+    let (token, device) = fleet.log_in("alice", PHONE, EXPR, &tls);
+    let start = ht::Client::start(&token, &tls.client(), &Pairs::none()).unwrap();
+    let mut connection = fleet.connection(&tls);
+    let judge = |connection: &Connection<'_>, name| {
+        let received = connection.receive(name, &start.message).expect("no full login has this name");
+        received.run(&fleet.store, fleet.now)
+    };
+    let beside = ht::Beside { client: PHONE.into(), random: fresh(), count: None, invalidate: false, wants: None };
+    assert_eq!(judge(&connection, "HT-SHA-256-EXPR").outcome, Outcome::Malformed, "from which installation?");
+    connection.beside(beside.clone());
+    assert_eq!(judge(&connection, "ht-sha-256-expr").recognised.unwrap().device(), device);
+    assert_eq!(judge(&connection, "HT-SHA-256-EXPR").outcome, Outcome::Malformed, "that was for one message");
+    // Nor for one of another mechanism.
+    connection.beside(beside);
+    assert!(connection.receive("PLAIN", b"").is_none());
+    assert_eq!(judge(&connection, "HT-SHA-256-EXPR").outcome, Outcome::Malformed);
+}

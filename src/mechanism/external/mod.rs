@@ -11,3 +11,6 @@ mod server;
 pub use client::{Client, Start};
 pub use server::Refusal;
 pub(super) use server::{AwaitLineage, receive, recognise};
+
+/// The mechanism name.
+pub(crate) const NAME: &str = "EXTERNAL";

@@ -35,5 +35,5 @@ mod server;
 pub use client::{CannotStart, Client, Known, Refused, Start};
 pub use message::{Malformed, failure};
 pub use pairs::{InvalidPairs, Pairs};
-pub use server::Request;
 pub(super) use server::{AwaitTokens, AwaitUse, receive};
+pub use server::{Beside, Request};

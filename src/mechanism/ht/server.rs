@@ -1,6 +1,7 @@
 //! HT and HT2, the server's side.
 
 use core::fmt;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Pairs;
@@ -20,7 +21,7 @@ use crate::time::Timestamp;
 pub struct Request<'m> {
     mechanism: HtMechanism,
     message: &'m [u8],
-    client: &'m str,
+    client: Cow<'m, str>,
     random: [u8; Salt::LEN],
     count: Option<u64>,
     invalidate: bool,
@@ -34,7 +35,7 @@ impl<'m> Request<'m> {
     /// `random` is 32 fresh octets from a cryptographically secure random number generator, for a token that may be due.
     pub fn new(mechanism: HtMechanism, message: &'m [u8], client: &'m str, random: [u8; Salt::LEN]) -> Self {
         let (count, invalidate, wants, answer) = (None, false, None, Pairs::none());
-        Self { mechanism, message, client, random, count, invalidate, wants, answer }
+        Self { mechanism, message, client: client.into(), random, count, invalidate, wants, answer }
     }
 
     /// `count` of `<fast/>` (XEP-0484 section 3.4): how often the client used the token, this time included, so from 1 on.
@@ -68,6 +69,35 @@ impl<'m> Request<'m> {
     }
 }
 
+/// What XEP-0484 has beside the message of an HT mechanism, where it is said apart from the message, by
+/// [`Connection::beside`]. A protocol without XEP-0484 has a fixed `client`, and neither counts nor asks.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Beside {
+    /// Which installation it is (`<user-agent id='…'/>`).
+    pub client: String,
+    /// 32 fresh octets from a cryptographically secure random number generator, for a token that may be due.
+    pub random: [u8; Salt::LEN],
+    /// How often the client used the token: see [`Request::count`].
+    pub count: Option<u64>,
+    /// All tokens of the client end: see [`Request::invalidate`].
+    pub invalidate: bool,
+    /// The client asks for another token: see [`Request::wants`].
+    pub wants: Option<HtMechanism>,
+}
+
+impl Beside {
+    pub(crate) fn request(self, mechanism: HtMechanism, message: &[u8]) -> Request<'_> {
+        let Self { client, random, count, invalidate, wants } = self;
+        Request { mechanism, message, client: client.into(), random, count, invalidate, wants, answer: Pairs::none() }
+    }
+}
+
+impl fmt::Debug for Beside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Beside").field("client", &self.client).field("count", &self.count).finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
@@ -87,7 +117,7 @@ pub(crate) fn receive<'m>(connection: &'m Connection<'_>, request: Request<'m>) 
     let Ok(message) = InitiatorMessage::parse(request.mechanism, request.message) else {
         return Received::Done(Verdict::of(Outcome::Malformed));
     };
-    if request.client.is_empty() || !valid_login_name(request.client) || request.count == Some(0) {
+    if request.client.is_empty() || !valid_login_name(&request.client) || request.count == Some(0) {
         return Received::Done(Verdict::of(Outcome::Malformed));
     }
     let facts = &connection.facts;
@@ -99,7 +129,7 @@ pub(crate) fn receive<'m>(connection: &'m Connection<'_>, request: Request<'m>) 
         return Received::Done(Verdict::of(Outcome::BindingMismatch));
     }
     let (service, server_name) = (connection.server.service.as_str(), facts.name().as_str());
-    let id = TokenId::of_names(service, server_name, message.authcid, request.client);
+    let id = TokenId::of_names(service, server_name, message.authcid, &request.client);
     let login = Some(LoginOf::names(service, server_name, message.authcid));
     let state = AwaitTokens { connection, fast, id, request, message };
     Received::Lookup(AwaitRecord {

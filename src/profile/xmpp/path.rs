@@ -88,7 +88,7 @@ pub enum Manager {
 impl Manager {
     /// The connection that the mechanisms of one of its users are tried on.
     pub fn accept<'s>(&self, server: &'s Server) -> Connection<'s> {
-        let facts = ChannelFacts::tls13();
+        let facts = ChannelFacts::tls13().configured();
         match self {
             Self::Foreign => Connection::new(server, facts).through_manager(),
             Self::Own { host, certificate } => {

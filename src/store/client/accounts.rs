@@ -35,8 +35,9 @@ pub struct Predecessor {
 
 /// All accounts of a client, for many threads.
 ///
-/// It lives in memory. What has to survive a restart is each account's [`assertions`](Self::assertions) and
-/// [`tokens`](Self::tokens), to be put back with [`restore`](Self::restore) and [`restore_token`](Self::restore_token); see also [`Attempt::store_first`](super::Attempt::store_first).
+/// It lives in memory. What has to survive a restart is [`to_bytes`](Self::to_bytes), to be put back with [`restore_all`](Self::restore_all); or, for
+/// an application that stores each by itself, an account's [`assertions`](Self::assertions) and [`tokens`](Self::tokens), to be put back with
+/// [`restore`](Self::restore) and [`restore_token`](Self::restore_token). See also [`Attempt::store_first`](super::Attempt::store_first).
 #[derive(Debug)]
 pub struct Accounts {
     pub(super) policy: Policy,
@@ -86,6 +87,13 @@ impl Accounts {
     /// The same for a connection that has to live on its own, as in the callbacks of a SASL framework.
     pub fn connect_shared(self: &Arc<Self>, account: &Account, facts: ChannelFacts) -> Connection<'static> {
         Connection::new(Held::Shared(Arc::clone(self)), account.clone(), facts)
+    }
+
+    /// All accounts of which something is known, in order.
+    pub fn all(&self) -> Vec<Account> {
+        let mut all: Vec<_> = self.known().keys().cloned().collect();
+        all.sort_unstable();
+        all
     }
 
     /// The assertions of an account: what to store before the application ends, or after each change.

@@ -3,11 +3,11 @@
 use core::fmt;
 
 use super::accounts::{Account, Accounts, Known, Predecessor};
-use crate::assertion::{AssertionId, CannotDerive, ClientAssertion, ClientToken, FullLogin, Pin, Policy, Scope, Token};
+use crate::assertion::{AssertionId, CannotDerive, ClientAssertion, ClientToken, FullLogin, Pin, Policy, Token};
 use crate::channel::{ChannelFacts, Exporter};
 use crate::crypto::Redacted;
 use crate::held::Held;
-use crate::mechanism::{NextStep, Outcome, external, ht, iky};
+use crate::mechanism::{NextStep, Outcome, Sibling, external, ht, iky};
 use crate::store::MAX_PENDING_SUCCESSORS;
 use crate::time::Timestamp;
 
@@ -213,13 +213,13 @@ impl<'a> Connection<'a> {
     }
 
     fn external(&mut self) -> Option<Attempt> {
-        if self.predecessor.is_none() || self.tried.contains(&Tried::External) || !self.lists("EXTERNAL") {
+        if self.predecessor.is_none() || self.tried.contains(&Tried::External) || !self.lists(external::NAME) {
             return None;
         }
         let external::Start { message, state } = external::Client::start(&self.account.login_name, &self.facts)?;
         self.tried.push(Tried::External);
         let state = State::External(state);
-        Some(Attempt { mechanism: "EXTERNAL", message, fallback: NextStep::FullHandshake, state })
+        Some(Attempt { mechanism: external::NAME, message, fallback: NextStep::FullHandshake, state })
     }
 
     pub(super) fn iky(&mut self, now: Timestamp) -> Option<Attempt> {
@@ -351,7 +351,7 @@ impl<'a> Connection<'a> {
         &mut self,
         login: &FullLogin,
         exporter: &dyn Exporter,
-        siblings: &[(Scope, Pin)],
+        siblings: &[Sibling],
         now: Timestamp,
     ) -> Result<bool, CannotDerive> {
         let login = self.count(login);
@@ -360,7 +360,7 @@ impl<'a> Connection<'a> {
         if refused {
             return Ok(false);
         }
-        for (scope, pin) in siblings.iter().filter(|(_, pin)| policy.takes(pin.binding())) {
+        for Sibling { scope, pin } in siblings.iter().filter(|sibling| policy.takes(sibling.pin.binding())) {
             let assertion = ClientAssertion::derive_for(*pin, scope, &login, &self.facts, exporter, policy, now)?;
             let account = Account { scope: scope.clone(), login_name: self.account.login_name.clone() };
             let mut all = self.accounts.known();

@@ -24,7 +24,7 @@ impl Connection<'_> {
     /// before this one is settled. `None` if the connection can't carry it: plan anew.
     pub fn handshake_finished(&mut self, facts: ChannelFacts, early: Attempt, taken: bool) -> Option<Attempt> {
         self.predecessor = self.predecessor.take().filter(|_| facts.is_resumed());
-        self.facts = facts;
+        self.facts = self.facts.updated(facts);
         let State::Iky(client) = &early.state else { return None };
         if taken {
             return Some(early);

@@ -5,6 +5,7 @@
 mod accounts;
 mod connection;
 mod early;
+mod saved;
 mod tokens;
 
 pub use accounts::{Account, Accounts, Predecessor};
