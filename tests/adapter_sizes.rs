@@ -1,22 +1,24 @@
 //! An adapter is small: under 300 lines a unit, comments and tests included. One that grows shows that the core asks too much of those who
 //! embed it; what several need goes into the rooms that they share.
 //!
-//! A unit is what one end of a connection is made of, together with what both ends of its adapter have in common. Where an adapter is not
-//! split by ends, it is a unit as a whole.
+//! A unit is one idea: an adapter as a whole where it is small enough; where it is not, one end of a connection, or what its two ends have in
+//! common, or early data. So OpenSSL, with four of them, is above the limit as a whole, and the handles for SASL frameworks, with their two
+//! ends, are too.
 
 use std::path::Path;
 
 const LIMIT: usize = 300;
 
 /// Each unit, with its files below `src`.
-const UNITS: [(&str, &[&str]); 9] = [
+const UNITS: [(&str, &[&str]); 10] = [
     (
         "what the TLS adapters share",
         &["adapter/mod.rs", "adapter/accounts.rs", "adapter/sessions.rs", "adapter/input.rs"],
     ),
     ("what they share of saved sessions", &["adapter/saved.rs"]),
-    ("OpenSSL, a client", &["openssl/mod.rs", "openssl/client.rs"]),
-    ("OpenSSL, a server", &["openssl/mod.rs", "openssl/server.rs"]),
+    ("OpenSSL, both ends", &["openssl/mod.rs"]),
+    ("OpenSSL, a client", &["openssl/client.rs"]),
+    ("OpenSSL, a server", &["openssl/server.rs"]),
     ("OpenSSL, early data", &["openssl/early.rs"]),
     ("SASL frameworks, a client", &["framework/mod.rs", "framework/client.rs"]),
     ("SASL frameworks, a server", &["framework/mod.rs", "framework/server.rs"]),

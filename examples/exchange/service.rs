@@ -9,7 +9,7 @@ use fast_reauth::assertion::{
 use fast_reauth::channel::{Handle, ServerName};
 use fast_reauth::framework::Server;
 use fast_reauth::mechanism::ht::Beside;
-use fast_reauth::mechanism::{self, Connection, Login};
+use fast_reauth::mechanism::{self, Login, SharedConnection};
 use fast_reauth::rustls::{Recognition, exporter};
 use fast_reauth::store::{MemoryStore, Revoke, Store};
 use rustls::{ServerConfig, ServerConnection};
@@ -44,7 +44,7 @@ impl Service {
     pub fn accept(&self, tcp: TcpStream) -> Result<Guest, Fault> {
         let (config, watch) = self.recognition.connection(Handle::new(random()?));
         let mut wire = Wire::open(ServerConnection::new(config)?, tcp)?;
-        let connection = Connection::shared(self.server.clone(), watch.facts(wire.tls())?);
+        let connection = SharedConnection::new(self.server.clone(), watch.facts(wire.tls())?);
         let store: Arc<dyn Store> = self.store.clone();
         let server = Server::new(connection, store, now);
         let (listed, fast) = (server.mechanisms(), server.with(|connection| connection.fast_mechanisms()));

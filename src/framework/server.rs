@@ -7,7 +7,7 @@ use super::{Clock, lock};
 use crate::assertion::{Issued, TokenRequest};
 use crate::channel::Exporter;
 use crate::mechanism::ht::Beside;
-use crate::mechanism::{Connection, Login, Outcome, Verdict};
+use crate::mechanism::{Connection, Login, Outcome, SharedConnection, Verdict};
 use crate::store::{Store, Unavailable};
 use crate::time::Timestamp;
 
@@ -26,18 +26,18 @@ struct Inner {
 }
 
 struct State {
-    connection: Connection<'static>,
+    connection: SharedConnection,
     verdict: Option<Verdict>,
 }
 
 impl Server {
-    /// A connection made by [`Connection::shared`]. What TLS resumed is [looked up](Connection::resumes_in) at once.
+    /// A connection of a server. What TLS resumed is [looked up](Connection::resumes_in) at once.
     pub fn new(
-        connection: Connection<'static>,
+        connection: SharedConnection,
         store: Arc<dyn Store>,
         clock: impl Fn() -> Timestamp + Send + Sync + 'static,
     ) -> Self {
-        let connection = connection.resumes_in(&*store, clock());
+        let connection = connection.set_up(|connection| connection.resumes_in(&*store, clock()));
         let state = Mutex::new(State { connection, verdict: None });
         Self(Arc::new(Inner { store, clock: Box::new(clock), state }))
     }
@@ -48,8 +48,8 @@ impl Server {
     }
 
     /// Asks the connection something, or [updates](Connection::update_facts) what is known of it. The handle is not to be used inside.
-    pub fn with<T>(&self, ask: impl FnOnce(&mut Connection<'static>) -> T) -> T {
-        ask(&mut lock(&self.0.state).connection)
+    pub fn with<T>(&self, ask: impl FnOnce(&mut Connection<'_>) -> T) -> T {
+        lock(&self.0.state).connection.with(ask)
     }
 
     /// What comes beside the next message of an HT mechanism; see [`Connection::beside`].
@@ -61,9 +61,10 @@ impl Server {
     pub fn judge(&self, mechanism: &str, message: &[u8]) -> Verdict {
         let mut state = lock(&self.0.state);
         let now = self.now();
-        let received = state.connection.receive(mechanism, message);
-        let verdict =
-            received.map_or_else(|| Verdict::of(Outcome::Malformed), |received| received.run(&*self.0.store, now));
+        let judged = state.connection.with(|connection| {
+            connection.receive(mechanism, message).map(|received| received.run(&*self.0.store, now))
+        });
+        let verdict = judged.unwrap_or_else(|| Verdict::of(Outcome::Malformed));
         state.verdict = Some(verdict.clone());
         verdict
     }
@@ -93,7 +94,7 @@ impl Server {
     pub fn completed(&self) -> Result<(), Unavailable> {
         let (mut state, now) = (lock(&self.0.state), self.now());
         let Some(client) = state.verdict.take().and_then(|verdict| verdict.recognised) else { return Ok(()) };
-        match state.connection.recognised(&client, now) {
+        match state.connection.with(|connection| connection.recognised(&client, now)) {
             Some(link) => self.0.store.commit(&link, now).map(|_| ()),
             None => Ok(()),
         }

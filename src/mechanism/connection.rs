@@ -12,7 +12,6 @@ use crate::assertion::{
     TokenId, TokenRecord, TokenRequest, TokenSlot, seal, valid_login_name,
 };
 use crate::channel::{ChannelFacts, Exporter, TlsVersion};
-use crate::held::Held;
 use crate::store::{Commit, Link, Lookup, NewSecret, Remember, Store};
 use crate::time::Timestamp;
 
@@ -23,13 +22,13 @@ use crate::time::Timestamp;
 /// [`recognised`](Self::recognised) once one was accepted; or after a full login [`logged_in`](Self::logged_in).
 #[derive(Debug)]
 pub struct Connection<'s> {
-    pub(super) server: Held<'s, Server>,
+    pub(super) server: &'s Server,
     pub(super) facts: ChannelFacts,
     pub(super) predecessor: Option<Arc<LineageRecord>>,
     pub(super) manager: bool,
     pub(super) grant: Option<Renewal>,
     pub(super) seal: Mutex<Option<SealRandom>>,
-    beside: Mutex<Option<ht::Beside>>,
+    pub(super) beside: Mutex<Option<ht::Beside>>,
     pub(super) successes: u32,
     pub(super) identity: Option<Arc<str>>,
     pub(super) shared: bool,
@@ -82,22 +81,11 @@ pub struct LoggedIn {
     pub unknown: Option<CannotDerive>,
 }
 
-impl Connection<'static> {
-    /// The same as [`new`](Self::new) for a connection that has to live on its own, as in the callbacks of a SASL framework.
-    pub fn shared(server: Arc<Server>, facts: ChannelFacts) -> Self {
-        Self::of(Held::Shared(server), facts)
-    }
-}
-
 impl<'s> Connection<'s> {
     /// A connection of which these facts are known.
     ///
     /// What [`lookup`](Self::lookup) asks for follows in [`resumes`](Self::resumes); [`resumes_in`](Self::resumes_in) does both.
     pub fn new(server: &'s Server, facts: ChannelFacts) -> Self {
-        Self::of(Held::Borrowed(server), facts)
-    }
-
-    fn of(server: Held<'s, Server>, facts: ChannelFacts) -> Self {
         Self {
             server,
             facts,
@@ -180,9 +168,9 @@ impl<'s> Connection<'s> {
 
     /// The mechanisms to list: those for a full login, the IKY ones that this channel can carry, and EXTERNAL where the server
     /// can already say "I know you".
-    pub fn mechanisms(&self, now: Timestamp) -> Vec<&str> {
-        let server = &*self.server;
-        let mut names: Vec<&str> = Vec::with_capacity(server.full_mechanisms.len() + server.pins.len() + 1);
+    pub fn mechanisms(&self, now: Timestamp) -> Vec<&'s str> {
+        let server: &'s Server = self.server;
+        let mut names: Vec<&'s str> = Vec::with_capacity(server.full_mechanisms.len() + server.pins.len() + 1);
         if external::recognise(self, self.predecessor.as_deref(), now).is_ok() {
             names.push(external::NAME);
         }
@@ -333,9 +321,12 @@ impl<'s> Connection<'s> {
 
     /// After a client was recognised, by EXTERNAL or IKY: lets the connections that resume this one be recognised in turn.
     ///
-    /// It may be stored after the reply. `None` where TLS sessions don't matter. After a login in early data the facts need an
-    /// [update](Self::update_facts) first, as until the handshake is finished there is no lineage to store.
+    /// It may be stored after the reply. `None` where TLS sessions don't matter; also until the handshake is finished, as there is no lineage to
+    /// store: after a login in early data, [update](Self::update_facts) the facts and ask then.
     pub fn recognised(&mut self, client: &Recognised, now: Timestamp) -> Option<Commit> {
+        if self.facts.exporter_is_to_come() {
+            return None;
+        }
         self.successes = self.successes.saturating_add(1);
         let lineage = self.lineage(client, now);
         let link = self.link(lineage)?;

@@ -14,6 +14,7 @@ mod offers;
 mod outcome;
 mod server;
 mod server_message;
+mod shared;
 
 pub use connection::{Connection, LoggedIn, Login};
 pub use exchange::{AwaitCommit, AwaitRecord, Received, Recognised, Step, Verdict};
@@ -21,3 +22,4 @@ pub use names::NAMES;
 pub use outcome::{NextStep, Outcome};
 pub use server::{InvalidServer, Server, Sibling};
 pub use server_message::ServerMessage;
+pub use shared::SharedConnection;

@@ -7,7 +7,7 @@ use fast_reauth::Timestamp;
 use fast_reauth::assertion::{DeviceId, HtMechanism, Pin, Scope, ServiceKeys, TokenBinding, TokenRequest};
 use fast_reauth::framework::{Client, Server};
 use fast_reauth::mechanism::ht::Beside;
-use fast_reauth::mechanism::{self, Connection, Login};
+use fast_reauth::mechanism::{self, Login, SharedConnection};
 use fast_reauth::store::client::{Accounts, Predecessor};
 use fast_reauth::store::{Commit, Committed, Device, Found, Lookup, MemoryStore, Revoke, Store, Unavailable};
 
@@ -97,7 +97,7 @@ impl Bed {
     }
 
     pub fn server_on(&self, tls: &Tls) -> Server {
-        let connection = Connection::shared(Arc::clone(&self.server), tls.server());
+        let connection = SharedConnection::new(Arc::clone(&self.server), tls.server());
         let server = Server::new(connection, Arc::clone(&self.store), || START);
         let (client, random) = (PHONE.to_owned(), fresh());
         server.beside(Beside { client, random, count: Some(1), invalidate: false, wants: None });

@@ -75,7 +75,7 @@ fn scene() -> Result<()> {
     assert_eq!(log_in(&accounts, &account, facts.clone(), &exporter, None)?, abandoned);
     let service = Arc::new(mechanism::Server::new(Service::IMAP, [name], ["SCRAM-SHA-256-PLUS"])?);
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-    let server = Server::new(Connection::shared(service.clone(), facts.clone()), store.clone(), now);
+    let server = Server::new(SharedConnection::new(service.clone(), facts.clone()), store.clone(), now);
     let full = FullLogin::new("SCRAM-SHA-256-PLUS", "alice")?.bound_by(BindingType::Exporter);
     let login = Login { full: &full, identity: "alice", device: DeviceId::new(random()), now: now() };
     assert!(server.logged_in(login, &exporter)?);

@@ -20,7 +20,7 @@ fn scene() -> Fallible<()> {
     use fast_reauth::assertion::{BindingType, DeviceId, FullLogin, Scope, Service};
     use fast_reauth::{
         channel::ServerName,
-        mechanism::{Connection, Login, Outcome},
+        mechanism::{Login, Outcome, SharedConnection},
         store::client::Settled,
     };
     use sasl::server::Response;
@@ -33,7 +33,7 @@ fn scene() -> Fallible<()> {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     for expected in ["SCRAM-SHA-256-PLUS", "IKY-SHA-256-EXPR"] {
         let client = client(&accounts, &account, facts.clone(), None);
-        let server = Server::new(Connection::shared(service.clone(), facts.clone()), store.clone(), now);
+        let server = Server::new(SharedConnection::new(service.clone(), facts.clone()), store.clone(), now);
         let mut near = choose(&client, &facts)?;
         assert_eq!(near.name(), expected);
         let mut message = near.initial();

@@ -48,6 +48,20 @@ fn in_early_data_one_message_is_one_login() {
     }
 }
 
+/// What has no lineage yet is not stored as if it had none.
+#[test]
+fn a_session_is_linked_when_the_handshake_is_finished() {
+    let (pair, first) = logged_in(server_with(&[NONE]).early_data());
+    let tls = early(&first);
+    let (_, attempt) = sent(&pair, &tls, &first, NONE);
+    let mut connection = pair.connection(&tls);
+    let received = connection.receive(NONE.name(), attempt.message()).unwrap();
+    let client = received.run(&pair.store, pair.now).recognised.unwrap();
+    assert_eq!(connection.recognised(&client, pair.now), None);
+    connection.update_facts(finished(&tls).server());
+    assert!(connection.recognised(&client, pair.now).is_some());
+}
+
 /// Somebody held the first flight back, and the client sent it once more. One of the two counts.
 #[test]
 fn early_data_that_was_not_taken_is_sent_again_and_counts_once() {

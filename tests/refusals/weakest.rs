@@ -115,7 +115,8 @@ fn a_client_derives_nothing_below_its_weakest_binding_for_a_sibling() {
     let tls = Tls::full();
     let mut client = accounts.connect(&account("alice"), tls.client()).offered(["IKY-SHA-256-EXPR"]);
     let there = Scope::new(Service::SMTP, ServerName::parse("smtp.example.com").unwrap());
-    client.logged_in(&bound("alice"), &tls.exporter(), &[(there.clone(), Pin::SHA_256_NONE)], START).unwrap();
+    let siblings = [fast_reauth::mechanism::Sibling { scope: there.clone(), pin: Pin::SHA_256_NONE }];
+    client.logged_in(&bound("alice"), &tls.exporter(), &siblings, START).unwrap();
     assert!(
         accounts.assertions(&Account::new(there, "alice")).is_empty(),
         "derived and kept below the weakest binding"

@@ -77,7 +77,7 @@ pub(crate) fn recognise<'l>(
     lineage: Option<&'l LineageRecord>,
     now: Timestamp,
 ) -> Result<&'l LineageRecord, Refusal> {
-    let (facts, server) = (&connection.facts, &*connection.server);
+    let (facts, server) = (&connection.facts, connection.server);
     if !server.external {
         return Err(Refusal::NotConfigured);
     }

@@ -100,7 +100,7 @@ fn binding_is_right(connection: &Connection<'_>, pin: Pin, flag: BindingFlag<'_>
         (BindingFlag::Unoffered, None) => connection.listed_pins().all(|pin| pin.binding().type_name().is_none()),
         _ => false,
     };
-    let server = &*connection.server;
+    let server = connection.server;
     // A connection manager's TLS is none of its users'.
     let is_theirs = !connection.manager || pin.binding() == Binding::None;
     named
@@ -164,7 +164,7 @@ impl AwaitProofKeys<'_> {
 
     /// Whether the message can speak of this record at all: pinned mechanism, scope, identity, and lineage where it claims one.
     fn is_meant(&self, record: &Record, lineage: Option<&LineageRecord>, now: Timestamp) -> bool {
-        let (facts, server, message) = (&self.connection.facts, &*self.connection.server, &self.message);
+        let (facts, server, message) = (&self.connection.facts, self.connection.server, &self.message);
         let name = message.server_name;
         record.pin == self.pin
             && record.scope.service == server.service
