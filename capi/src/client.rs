@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use fast_reauth::Timestamp;
-use fast_reauth::assertion::{FullLogin, HtMechanism, Pin, Scope};
+use fast_reauth::assertion::{FullLogin, HtMechanism};
 use fast_reauth::channel::{ChannelFacts, Exporter};
 use fast_reauth::mechanism::Sibling;
 use fast_reauth::store::client::{Account, Accounts, Attempt, Connection, Plan, Predecessor, Settled};

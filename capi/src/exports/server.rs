@@ -1,7 +1,7 @@
 //! The functions of a server.
 
 use fast_reauth::channel::Handle;
-use fast_reauth::mechanism::Verdict;
+use fast_reauth::mechanism::{Sibling, Verdict};
 
 use crate::boundary::{Out, buffer, guard, handle, octets, place, reference, release, release_buffer, text};
 use crate::names::random;
@@ -80,7 +80,7 @@ pub unsafe extern "C" fn fr_server_seal(server: *const fr_server) -> fr_result {
 pub unsafe extern "C" fn fr_server_sibling(server: *const fr_server, sibling: *const fr_sibling) -> fr_result {
     guard(|| {
         // SAFETY: C's promises.
-        let (server, (scope, pin)) = unsafe { (reference(server)?, login::sibling(reference(sibling)?)?) };
+        let (server, Sibling { scope, pin }) = unsafe { (reference(server)?, login::sibling(reference(sibling)?)?) };
         server.sibling(scope, pin)
     })
 }

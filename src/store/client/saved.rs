@@ -25,7 +25,7 @@ impl Accounts {
             values.push((b'n', name));
             values.extend(known.assertions.iter().map(|held| (b'a', held.to_bytes())));
             values.extend(known.tokens.iter().map(|held| (b't', held.to_bytes())));
-            let plain = |name: &Box<str>| Zeroizing::new(name.as_bytes().to_vec());
+            let plain = |name: &str| Zeroizing::new(name.as_bytes().to_vec());
             values.extend(known.offered.iter().map(|name| (b'o', plain(name))));
             values.extend(known.fast.iter().map(|name| (b'f', plain(name))));
         }
