@@ -351,12 +351,18 @@ static void misused(struct ends *ends) {
   bad = channel(pair.client_tls);
   bad.handle = fr_buf_octets(&pair.handle);
   EXPECT(FR_INVALID, fr_client_connection_new(ends->client, fr_str("imap"), fr_str("alice"), &bad, &client));
-  /* and no session of another account, nor a part of one. */
+  /* and no session of another account, nor a part of one, nor more than one. */
   bad = channel(pair.client_tls);
   bad.predecessor = fr_buf_octets(&kept.from);
   EXPECT(FR_INVALID, fr_client_connection_new(ends->client, fr_str("imap"), fr_str("bob"), &bad, &client));
   for (bad.predecessor.len = 1; bad.predecessor.len < kept.from.len; bad.predecessor.len++)
     EXPECT(FR_DAMAGED, fr_client_connection_new(ends->client, fr_str("imap"), fr_str("alice"), &bad, &client));
+  uint8_t longer[512] = {0};
+  TRUE(kept.from.len < sizeof longer);
+  memcpy(longer, kept.from.data, kept.from.len);
+  bad.predecessor.data = longer;
+  bad.predecessor.len = kept.from.len + 1;
+  EXPECT(FR_DAMAGED, fr_client_connection_new(ends->client, fr_str("imap"), fr_str("alice"), &bad, &client));
   TRUE(!client);
   EXPECT(FR_NULL, fr_handle_new(NULL));
   fr_buf nothing;
