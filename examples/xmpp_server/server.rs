@@ -191,7 +191,7 @@ impl Peer {
         let name = client.identity().to_owned();
         say(format!("recognised {mechanism} {name}{}", if verdict.token.is_some() { " token" } else { "" }));
         self.service.recognised(connection, &client)?;
-        let message = match (self.mode.as_str(), verdict.message) {
+        let message = match (self.mode.as_str(), verdict.message.map(Vec::from)) {
             ("missing", _) => None,
             ("empty", _) => Some(Vec::new()),
             ("wrong", Some(mut message)) => {
