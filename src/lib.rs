@@ -198,6 +198,11 @@ pub mod internal {
         store.fingerprint()
     }
 
+    /// A store that is made in no time, for those that make a new one a thousand times a second.
+    pub fn small_store() -> MemoryStore {
+        MemoryStore::small()
+    }
+
     /// Whether these octets are a message of an IKY client, whatever it says.
     pub fn is_initiator_message(pin: crate::assertion::Pin, message: &[u8]) -> bool {
         crate::mechanism::iky::is_initiator_message(pin, message)

@@ -9,7 +9,7 @@ use fast_reauth::channel::{ChannelFacts, ExporterUnavailable, Handle, Lineage, S
 use fast_reauth::mechanism::{Connection, Login, Outcome, Server, Verdict};
 use fast_reauth::store::client::{Account, Accounts, Attempt, Plan, Predecessor, Settled};
 use fast_reauth::store::{Committed, MemoryStore, Store};
-use ring::hmac;
+use ring::digest;
 
 pub const NAME: &str = "imap.example.com";
 pub const DAY: u64 = 24 * 60 * 60;
@@ -31,9 +31,11 @@ pub fn start_over() {
 /// Octets that no other call gets.
 pub fn fresh<const N: usize>() -> [u8; N] {
     let mut out = [0; N];
-    let n = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA512, b"fresh"), &n);
-    out.copy_from_slice(&tag.as_ref()[..N]);
+    let n = NEXT.fetch_add(1, Ordering::Relaxed);
+    for (piece, at) in out.chunks_mut(digest::SHA256_OUTPUT_LEN).zip(0u64..) {
+        let octets = digest::digest(&digest::SHA256, &(u128::from(n) << 64 | u128::from(at)).to_be_bytes());
+        piece.copy_from_slice(&octets.as_ref()[..piece.len()]);
+    }
     out
 }
 
@@ -84,11 +86,11 @@ impl Tls {
         if !self.has_exporter {
             return Err(ExporterUnavailable);
         }
-        let mut ctx = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA512, &self.secret));
-        for part in [label, b"\0", context] {
+        let mut ctx = digest::Context::new(&digest::SHA256);
+        for part in [&self.secret, label, b"\0", context] {
             ctx.update(part);
         }
-        out.copy_from_slice(&ctx.sign().as_ref()[..out.len()]);
+        out.copy_from_slice(&ctx.finish().as_ref()[..out.len()]);
         Ok(())
     }
 

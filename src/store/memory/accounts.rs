@@ -52,13 +52,19 @@ pub(super) struct Held<'a> {
 }
 
 impl Accounts {
-    pub(super) fn new() -> Self {
+    /// In so many stripes, of which there can be [`STRIPES`].
+    pub(super) fn new(stripes: usize) -> Self {
         let stripe = |number| Stripe { by_identity: Table::new(number), slots: Vec::new(), free: Vec::new(), swept: 0 };
-        Self { stripes: (0..STRIPES).map(|number| Mutex::new(stripe(number))).collect(), hasher: RandomState::new() }
+        Self { stripes: (0..stripes.clamp(1, STRIPES)).map(|number| Mutex::new(stripe(number))).collect(), hasher: RandomState::new() }
+    }
+
+    /// How many stripes there are.
+    pub(super) fn len(&self) -> usize {
+        self.stripes.len()
     }
 
     pub(super) fn lock(&self, number: usize) -> MutexGuard<'_, Stripe> {
-        self.stripes[number % STRIPES].lock().unwrap_or_else(PoisonError::into_inner)
+        self.stripes[number % self.stripes.len()].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is at this place; there may be nothing any more, or somebody else.
@@ -93,7 +99,7 @@ impl Accounts {
 
     fn hash(&self, identity: &str) -> (usize, u32) {
         let hash = self.hasher.hash_one(identity);
-        ((hash >> 32) as usize % STRIPES, hash as u32)
+        ((hash >> 32) as usize % self.stripes.len(), hash as u32)
     }
 }
 

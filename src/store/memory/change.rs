@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::MemoryStore;
 use super::account::Account;
-use super::accounts::{Accounts, Held, STRIPES, Stripe};
+use super::accounts::{Accounts, Held, Stripe};
 use super::counts::Room;
 use super::index::Name;
 use super::table::Place;
@@ -127,7 +127,7 @@ impl MemoryStore {
 
     /// Changes every account, a few under each lock.
     pub(super) fn change_all(&self, now: Timestamp, mut change: impl FnMut(&mut Account)) {
-        for number in 0..STRIPES {
+        for number in 0..self.accounts.len() {
             let mut from = 0;
             loop {
                 let mut stripe = self.accounts.lock(number);
@@ -146,7 +146,7 @@ impl MemoryStore {
 
     /// Looks at every account.
     pub(super) fn read_all(&self, mut look: impl FnMut(&Account)) {
-        for number in 0..STRIPES {
+        for number in 0..self.accounts.len() {
             let stripe = self.accounts.lock(number);
             for slot in 0..stripe.len() {
                 stripe.read(slot, Part::All, &self.scopes, &mut look);
@@ -156,7 +156,7 @@ impl MemoryStore {
 
     /// Sweeps everything.
     pub(super) fn sweep_all(&self, now: Timestamp) {
-        for number in 0..STRIPES {
+        for number in 0..self.accounts.len() {
             self.accounts.lock(number).swept = 0;
             while !self.sweep_some(number, SWEPT_AT_ONCE, now).1 {}
         }
@@ -165,14 +165,14 @@ impl MemoryStore {
     /// Goes on with the sweep where the one before left off: so many accounts that nobody's login pays for all of them.
     pub(super) fn sweep_step(&self, now: Timestamp) {
         let mut left = SWEPT_PER_LOGIN;
-        for _ in 0..STRIPES {
+        for _ in 0..self.accounts.len() {
             let number = self.sweeping.load(Ordering::Relaxed);
             loop {
                 let (count, finished) = self.sweep_some(number, left.min(SWEPT_AT_ONCE), now);
                 left -= count;
                 if finished {
                     // Another one may have gone on by now.
-                    let next = number.wrapping_add(1);
+                    let next = (number + 1) % self.accounts.len();
                     let _ = self.sweeping.compare_exchange(number, next, Ordering::Relaxed, Ordering::Relaxed);
                     break;
                 }

@@ -9,7 +9,7 @@ use super::table::{Place, Table};
 use crate::assertion::{AssertionId, LoginId, TokenId};
 use crate::channel::Handle;
 
-const SHARDS: usize = 256;
+pub(super) const SHARDS: usize = 256;
 
 /// What something of an account is found by.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,8 +54,8 @@ impl FromIterator<Place> for Places {
 }
 
 impl Index {
-    pub(super) fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|number| RwLock::new(Table::new(number))).collect(), hasher: RandomState::new() }
+    pub(super) fn new(shards: usize) -> Self {
+        Self { shards: (0..shards.max(1)).map(|number| RwLock::new(Table::new(number))).collect(), hasher: RandomState::new() }
     }
 
     /// Where to look for it; another name may have the same hash, so it need not be there.
@@ -107,6 +107,6 @@ impl Index {
 
     fn shard(&self, name: &Name) -> (&RwLock<Table>, u32) {
         let hash = self.hasher.hash_one(name);
-        (&self.shards[(hash >> 32) as usize % SHARDS], hash as u32)
+        (&self.shards[(hash >> 32) as usize % self.shards.len()], hash as u32)
     }
 }

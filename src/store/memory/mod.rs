@@ -23,9 +23,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use self::account::Account;
-use self::accounts::Accounts;
+use self::accounts::{Accounts, STRIPES};
 use self::counts::Counts;
-use self::index::{Index, Name};
+use self::index::{Index, Name, SHARDS};
 use self::scopes::Scopes;
 use self::unpack::Part;
 use super::{
@@ -76,10 +76,19 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// An empty store of this capacity.
     pub fn new(capacity: Capacity) -> Self {
+        Self::divided(capacity, STRIPES, SHARDS)
+    }
+
+    /// The same for a few accounts and one thread, which is made sooner.
+    pub(crate) fn small() -> Self {
+        Self::divided(Capacity::default(), 1, 1)
+    }
+
+    fn divided(capacity: Capacity, stripes: usize, shards: usize) -> Self {
         Self {
             capacity,
-            accounts: Accounts::new(),
-            index: Index::new(),
+            accounts: Accounts::new(stripes),
+            index: Index::new(shards),
             scopes: Scopes::new(),
             counts: Counts::new(&capacity),
             revoked: AtomicU64::new(0),
