@@ -26,10 +26,10 @@ fn files(directory: &str, end: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The README, and all that is in `docs/`.
+/// The README, the page on security, and all that is in `docs/`.
 fn documents() -> Vec<PathBuf> {
     let mut documents = files("docs", ".md");
-    documents.push("README.md".into());
+    documents.extend(["README.md", "SECURITY.md"].map(PathBuf::from));
     documents
 }
 

@@ -14,6 +14,7 @@ mod message;
 mod origin;
 mod record;
 mod replay;
+mod stolen;
 mod weakest;
 
 use common::*;
