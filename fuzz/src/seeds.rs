@@ -64,7 +64,7 @@ fn stories(add: &mut dyn FnMut(&str, &[u8])) {
     let weeks_later: &[u8] = &[7, 7, 0, 0];
     let attempt: &[u8] = &[0, 0, 1, 0, 1, 7, 0, 0];
     let under_way: &[u8] = &[0, 0, 1, 0, 1, 1, 0, 0];
-    let stories: [&[&[u8]]; 15] = [
+    let stories: [&[&[u8]]; 19] = [
         &[alice_logs_in, alice_comes_back, on_her_session, on_her_session],
         // Somebody sends on what was sent, before and after it arrived.
         &[alice_logs_in, alice_comes_back, mallory_logs_in, &[5, 0, 0, 0], &[5, 0, 0, 1]],
@@ -119,9 +119,16 @@ fn stories(add: &mut dyn FnMut(&str, &[u8])) {
             &[9, 3, 0, 0],
             alice_comes_back,
         ],
+        // What is granted, and renewed.
+        &[&[14, 0, 5, 0], alice_comes_back, weeks_later, alice_comes_back, alice_comes_back],
+        // At the other node, which has other keys; and at one that shows another offer.
+        &[alice_logs_in, &[11, 34, 0, 0], &[0, 0, 5, 0], &[1, 1, 0, 0], &[2, 1, 0, 0], &[3, 1, 0, 0], alice_comes_back],
+        &[alice_logs_in, &[11, 37, 0, 0], &[0, 0, 5, 0], &[1, 1, 0, 0], &[2, 1, 0, 0], &[3, 1, 0, 0], alice_comes_back],
+        // On a connection whose secrets somebody else may have, and behind it.
+        &[&[0, 0, 241, 0], &[4, 0, 0, 1], &[0, 0, 0, 0], &[1, 1, 0, 0], &[6, 0, 0, 0], alice_logs_in, &[0, 0, 241, 0]],
     ];
     for kind in 0..9 {
-        for more in [0, 1] {
+        for more in [0, 1, 32] {
             for story in stories {
                 add("operations", &[&[kind, more], &story.concat()[..]].concat());
             }

@@ -4,10 +4,10 @@ use fast_reauth::mechanism::Outcome;
 
 use super::client::Session;
 use super::service::Fault;
-use super::world::{MALLORY, World};
+use super::world::{MALLORY, Way, World};
 use crate::input::edited;
 
-impl World<'_> {
+impl World {
     /// Something made of a message that was sent, on a connection of the attacker's.
     pub(super) fn attack(&mut self, which: usize, on: usize, how: usize) {
         if self.oracle.sent.is_empty() {
@@ -49,7 +49,7 @@ impl World<'_> {
         let hers: Vec<usize> = (0..self.open.len()).filter(|&at| self.open[at].owner == MALLORY).collect();
         match hers.get(which % (hers.len() + 1)) {
             Some(&at) => at,
-            None => self.connect(MALLORY, which % 2 == 0, true),
+            None => self.connect(MALLORY, Way::plain(which % 2 == 0)),
         }
     }
 }

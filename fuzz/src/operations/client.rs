@@ -1,11 +1,14 @@
 //! A client: an installation of one user, what it keeps, and its full logins.
 
-use fast_reauth::assertion::{ClientAssertion, ClientToken, DeviceId, FullLogin, TokenRequest};
+use std::sync::Arc;
+
+use fast_reauth::assertion::{ClientAssertion, ClientToken, DeviceId, FullLogin, Policy, TokenRequest};
 use fast_reauth::mechanism::Login;
 use fast_reauth::store::client::{Accounts, Predecessor};
 use fast_reauth::store::{Committed, Revoke, Store};
 
-use super::world::World;
+use super::service::Setup;
+use super::world::{World, session_handle};
 use crate::common::{Tls, account, fresh};
 
 /// A TLS session that can be resumed.
@@ -14,11 +17,9 @@ pub(super) struct Session {
     pub(super) predecessor: Option<Predecessor>,
 }
 
-pub(super) struct Client<'a> {
+pub(super) struct Client {
     pub(super) user: &'static str,
-    /// One for each time that its process starts.
-    lives: &'a [Accounts],
-    life: usize,
+    pub(super) accounts: Arc<Accounts>,
     pub(super) session: Option<Session>,
     pub(super) backup: Option<Kept>,
 }
@@ -31,23 +32,20 @@ pub(super) struct Kept {
     offered: Vec<Box<str>>,
 }
 
-impl<'a> Client<'a> {
-    pub(super) fn new(user: &'static str, lives: &'a [Accounts]) -> Self {
-        Self { user, lives, life: 0, session: None, backup: None }
+impl Client {
+    pub(super) fn new(user: &'static str, setup: &Setup) -> Self {
+        Self { user, accounts: Self::starts(setup), session: None, backup: None }
     }
 
-    pub(super) fn accounts(&self) -> &'a Accounts {
-        &self.lives[self.life]
+    /// A process that knows nothing yet.
+    fn starts(setup: &Setup) -> Arc<Accounts> {
+        let accounts = Accounts::new(Policy::default()).preferring(setup.pins.iter().copied());
+        Arc::new(accounts.preferring_tokens(setup.tokens))
     }
 
-    pub(super) fn restart(&mut self, kept: &Kept) {
-        self.session = None;
-        // In its last life it goes on as it is.
-        if self.life + 1 == self.lives.len() {
-            return;
-        }
-        self.life += 1;
-        let (accounts, account) = (self.accounts(), account(self.user));
+    pub(super) fn restart(&mut self, kept: &Kept, setup: &Setup) {
+        (self.session, self.accounts) = (None, Self::starts(setup));
+        let (accounts, account) = (&self.accounts, account(self.user));
         for octets in &kept.assertions {
             let assertion = ClientAssertion::from_bytes(octets).expect("it was written");
             accounts.restore(&account, assertion, kept.offered.iter().map(|name| &**name));
@@ -59,25 +57,48 @@ impl<'a> Client<'a> {
 }
 
 impl Kept {
-    pub(super) fn of(client: &Client<'_>) -> Self {
-        let (accounts, account) = (client.accounts(), account(client.user));
+    pub(super) fn is_something(&self) -> bool {
+        !self.assertions.is_empty() || !self.tokens.is_empty()
+    }
+
+    pub(super) fn of(client: &Client) -> Self {
+        let (accounts, account) = (&client.accounts, account(client.user));
         let assertions = accounts.assertions(&account).iter().map(|one| one.to_bytes().to_vec()).collect();
         let tokens = accounts.tokens(&account).iter().map(|one| one.to_bytes().to_vec()).collect();
         Self { assertions, tokens, offered: accounts.last_offer(&account) }
     }
 }
 
-impl World<'_> {
-    /// A full login at both ends; whether the service now knows the client, if its policy would have it so.
-    pub(super) fn log_in_fully(&mut self, at: usize, full: &FullLogin, lost: bool) -> bool {
+impl World {
+    /// A full login at both ends; whether the service now knows the client, if its policy would have it so. With `granting` it gives
+    /// the client what it is known by, where it makes assertions at all.
+    pub(super) fn log_in_fully(&mut self, at: usize, full: &FullLogin, granting: bool, lost: bool) -> bool {
         let (open, now, device) = (&mut self.open[at], self.now, fresh());
         let user = self.clients[open.owner].user;
-        self.oracle.logged_in(device, open.owner, user, *open.tls.handle.as_octets(), now);
+        self.oracle.logged_in(device, open.owner, user, session_handle(&open.tls), now);
         open.client.saw_offer(open.server.mechanisms(now));
         open.client.saw_fast(open.server.fast_mechanisms().into_iter().map(|mechanism| mechanism.name()));
         let login = Login { full, identity: user, device: DeviceId::new(device), now };
         let wanted = open.client.wanted_token();
         let installation = format!("installation {}", open.owner);
+        let granting = self.setup.pins.first().filter(|_| granting && wanted.is_none());
+        if let Some(&pin) = granting {
+            let seed = fresh();
+            let found = self.service.lookup(&open.server.account_lookup(user), now).expect("it answers");
+            let (logged_in, sealed) =
+                open.server.logged_in_granting_sealed(login, pin, &seed, found.account.as_deref());
+            let committed = self.service.commit(&logged_in.commit, now).expect("it answers");
+            if lost {
+                self.open.remove(at);
+                return false;
+            }
+            if logged_in.unknown.is_none() && committed.is_durable() {
+                let kept = open.client.logged_in_granted_sealed(full, pin, &seed, sealed.as_deref(), now);
+                assert!(kept.is_ok(), "the service may and the client may not");
+            }
+            self.keep_session(at);
+            return committed == Committed::Done;
+        }
         let (logged_in, issued) = match wanted {
             Some((mechanism, _)) => {
                 let request = TokenRequest { mechanism, authcid: user, client: &installation, random: fresh() };

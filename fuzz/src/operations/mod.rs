@@ -8,39 +8,29 @@ mod recovery;
 mod service;
 mod world;
 
-use fast_reauth::assertion::Policy;
-use fast_reauth::store::client::Accounts;
-
 use crate::common::start_over;
 use crate::input::split;
-use world::{CLIENTS, Reply, World};
+use world::{CLIENTS, Reply, Way, World};
 
-/// How often each client may start anew in one run.
-const LIVES: usize = 8;
 /// Operations of one run; what is behind them is not looked at.
-const MOST: usize = 160;
+const MOST: usize = 64;
 
 /// Runs the operations that these octets say.
 pub fn run(data: &[u8]) {
     let Some(([kind, more], operations)) = split(data) else { return };
     start_over();
-    let setup = service::Setup::of(kind, more);
-    let servers = setup.servers();
-    let pool: Vec<Accounts> = (0..CLIENTS * LIVES)
-        .map(|_| Accounts::new(Policy::default()).preferring(setup.pins.clone()).preferring_tokens(setup.tokens))
-        .collect();
-    let mut world = World::new(&setup, &servers, &pool);
+    let mut world = World::new(service::Setup::of(kind, more), more & 32 != 0);
     for operation in operations.chunks_exact(4).take(MOST) {
         if let &[what, a, b, c] = operation {
             step(&mut world, what, [a, b, c].map(usize::from));
         }
     }
-    world.recover();
+    world.recover(usize::from(more >> 6));
 }
 
-fn step(world: &mut World<'_>, what: u8, [a, b, c]: [usize; 3]) {
+fn step(world: &mut World, what: u8, [a, b, c]: [usize; 3]) {
     match what % 16 {
-        0 => _ = world.connect(a % CLIENTS, b & 1 == 0, b & 2 == 0),
+        0 => _ = world.connect(a % CLIENTS, Way::of(b)),
         1 => world.plan(a),
         2 => world.deliver(a, b),
         3 => world.reply(a, Reply::of(b), c),

@@ -32,6 +32,8 @@ pub(super) struct Channel<'a> {
     pub(super) secret: &'a [u8; 32],
     pub(super) handle: [u8; 16],
     pub(super) resumed: Option<[u8; 16]>,
+    /// Whether somebody else may have the same secrets.
+    pub(super) may_be_shared: bool,
     /// Whose connection it is.
     pub(super) user: &'static str,
 }
@@ -93,6 +95,7 @@ impl Oracle {
         assert_eq!((client.identity(), client.full_login()), (login.user, login.at), "accepted as somebody else");
         assert!(!login.revoked, "a client was accepted that was revoked");
         assert!(now < login.at.after(Policy::default().full_login_every), "a full login was due");
+        assert!(!on.may_be_shared, "accepted on a channel that may be shared");
         let resumed = on.resumed.and_then(|handle| self.sessions.get(&handle));
         if message.mechanism == "EXTERNAL" {
             assert_eq!(on.user, login.user, "EXTERNAL on another user's session");

@@ -1,13 +1,13 @@
 //! The service: its configurations, and its store, which fails, is lost, and comes back from a backup.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use fast_reauth::Timestamp;
 use fast_reauth::assertion::{
     Binding, Hash, HtMechanism, LineageRule, Pin, Policy, Scope, Service as Name, ServiceKeys,
 };
 use fast_reauth::channel::ServerName;
-use fast_reauth::internal::fingerprint;
+use fast_reauth::internal::{fingerprint, small_store};
 use fast_reauth::mechanism::Server;
 use fast_reauth::store::{Commit, Committed, Device, Found, Lookup, MemoryStore, Revoke, Store, Unavailable};
 
@@ -21,12 +21,29 @@ pub(super) struct Setup {
     pub(super) sealed: bool,
     external: bool,
     pub(super) lineage: LineageRule,
+    /// Each generation of keys, with each of two offers.
+    pub(super) servers: Vec<Server>,
 }
 
+/// Each is made once: a configuration costs more than a run.
+static SETUPS: LazyLock<Vec<Setup>> = LazyLock::new(|| {
+    let lineages = [LineageRule::Never, LineageRule::ForReusableProofs, LineageRule::Always];
+    let more = lineages.into_iter().flat_map(|lineage| [false, true].map(|external| (lineage, external)));
+    let all = (0..KINDS).flat_map(|kind| more.clone().map(move |(lineage, external)| (kind, lineage, external)));
+    all.map(|(kind, lineage, external)| Setup::new(kind, lineage, external)).collect()
+});
+
+const KINDS: u8 = 9;
+
 impl Setup {
-    pub(super) fn of(kind: u8, more: u8) -> Self {
+    pub(super) fn of(kind: u8, more: u8) -> &'static Self {
+        let at = (usize::from(kind % KINDS) * 3 + usize::from(more) % 3) * 2 + usize::from(more & 16 == 0);
+        &SETUPS[at]
+    }
+
+    fn new(kind: u8, lineage: LineageRule, external: bool) -> Self {
         let endp = Pin::mac(Hash::Sha256, Binding::EndPoint);
-        let (pins, tokens, sealed) = match kind % 9 {
+        let (pins, tokens, sealed) = match kind {
             0 => (vec![Pin::SHA_256_EXPR], None, false),
             1 => (vec![Pin::SHA_256_EXPR], None, true),
             2 => (vec![Pin::SHA_256_NONE], None, false),
@@ -37,12 +54,12 @@ impl Setup {
             7 => (vec![], Some(HtMechanism::HT_SHA_256_NONE), false),
             _ => (vec![Pin::ED25519_EXPR], HtMechanism::from_name("HT2-SHA-256-EXPR"), true),
         };
-        let lineage = [LineageRule::Never, LineageRule::ForReusableProofs, LineageRule::Always][usize::from(more) % 3];
-        Self { pins, tokens, sealed, external: more & 16 == 0, lineage }
+        let mut setup = Self { pins, tokens, sealed, external, lineage, servers: Vec::new() };
+        setup.servers = setup.all_servers();
+        setup
     }
 
-    /// Each generation of keys, with each of two offers.
-    pub(super) fn servers(&self) -> Vec<Server> {
+    fn all_servers(&self) -> Vec<Server> {
         let both = ServiceKeys::new(1, &[0x11; 32]).and(2, &[0x22; 32]).expect("two ids");
         let second = both.clone().current(2).expect("it is there");
         let keys = [ServiceKeys::new(1, &[0x11; 32]), second.clone(), second.without(1)];
@@ -108,7 +125,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Service {
     pub(super) fn new() -> Self {
         let (log, fault) = (Mutex::new(Vec::new()), Mutex::new(Fault::None));
-        Self { store: MemoryStore::default(), log, fault, struck: Mutex::new(false) }
+        Self { store: small_store(), log, fault, struck: Mutex::new(false) }
     }
 
     pub(super) fn set_fault(&self, fault: Fault) {

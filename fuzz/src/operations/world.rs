@@ -3,9 +3,9 @@
 use fast_reauth::Timestamp;
 use fast_reauth::assertion::{FullLogin, Pin};
 use fast_reauth::mechanism::ht::Request;
-use fast_reauth::mechanism::{Connection, Outcome, Server, Verdict};
+use fast_reauth::mechanism::{Connection, Outcome, Verdict};
 use fast_reauth::store::Store;
-use fast_reauth::store::client::{self, Accounts, Attempt, Plan, Predecessor, Settled};
+use fast_reauth::store::client::{self, Attempt, Plan, Predecessor, Settled};
 
 use super::client::{Client, Kept};
 use super::oracle::{Channel, Oracle, Received, Sent};
@@ -44,56 +44,88 @@ impl Reply {
     }
 }
 
+/// How a client connects.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    resume: bool,
+    /// Else the client speaks first.
+    sees_offer: bool,
+    node: usize,
+    /// TLS 1.2 without the extended master secret, where it is not resumed.
+    may_be_shared: bool,
+}
+
+impl Way {
+    pub(super) fn of(octet: usize) -> Self {
+        let node = octet >> 2 & 1;
+        Self { resume: octet & 1 == 0, sees_offer: octet & 2 == 0, node, may_be_shared: octet >> 4 == 15 }
+    }
+
+    /// To the first node, and nothing is wrong with it.
+    pub(super) fn plain(resume: bool) -> Self {
+        Self { resume, sees_offer: true, node: 0, may_be_shared: false }
+    }
+}
+
+/// Under what handle the TLS session of a connection goes on: under TLS 1.2 it stays the first one's.
+pub(super) fn session_handle(tls: &Tls) -> [u8; 16] {
+    let first = tls.resumed.filter(|_| tls.version12.is_some());
+    *first.unwrap_or(tls.handle).as_octets()
+}
+
 /// Both ends of a connection.
-pub(super) struct Open<'a> {
+pub(super) struct Open {
     pub(super) owner: usize,
     pub(super) tls: Tls,
-    pub(super) client: client::Connection<'a>,
-    pub(super) server: Connection<'a>,
+    pub(super) client: client::Connection<'static>,
+    pub(super) server: Connection<'static>,
     attempt: Option<(Attempt, usize)>,
     answer: Option<Verdict>,
 }
 
-pub(super) struct World<'a> {
-    pub(super) setup: &'a Setup,
-    servers: &'a [Server],
-    pub(super) current: usize,
+pub(super) struct World {
+    pub(super) setup: &'static Setup,
+    /// Whether TLS is 1.2.
+    tls12: bool,
+    /// What each of the two nodes is configured with just now.
+    nodes: [usize; 2],
     pub(super) service: Service,
     pub(super) backup: usize,
-    pub(super) clients: Vec<Client<'a>>,
-    pub(super) open: Vec<Open<'a>>,
+    pub(super) clients: Vec<Client>,
+    pub(super) open: Vec<Open>,
     pub(super) oracle: Oracle,
     pub(super) now: Timestamp,
     /// While nothing goes wrong on purpose, no look is taken at the whole store, which costs more than all else.
     pub(super) recovering: bool,
 }
 
-impl<'a> World<'a> {
-    pub(super) fn new(setup: &'a Setup, servers: &'a [Server], pool: &'a [Accounts]) -> Self {
-        let lives = pool.chunks(pool.len() / CLIENTS);
-        let clients = lives.zip(USERS).map(|(lives, user)| Client::new(user, lives)).collect();
+impl World {
+    pub(super) fn new(setup: &'static Setup, tls12: bool) -> Self {
+        let clients = USERS.map(|user| Client::new(user, setup)).into();
         let (service, open, oracle) = (Service::new(), Vec::new(), Oracle::default());
-        Self { setup, servers, current: 0, service, backup: 0, clients, open, oracle, now: START, recovering: false }
+        Self { setup, tls12, nodes: [0, 0], service, backup: 0, clients, open, oracle, now: START, recovering: false }
     }
 
     pub(super) fn user(&self, client: usize) -> &'static str {
         self.clients[client].user
     }
 
-    /// A new connection of a client; where it speaks first it does not see the offer. Returns its place.
-    pub(super) fn connect(&mut self, owner: usize, resume: bool, sees_offer: bool) -> usize {
-        let this = &self.clients[owner];
-        let before = this.session.as_ref().filter(|_| resume);
-        let tls = before.map_or_else(Tls::full, |before| Tls::resuming(&before.tls));
-        let mut server =
-            Connection::new(&self.servers[self.current], tls.server()).seal_with(fresh()).grant_with(fresh());
+    /// A new connection of a client. Returns its place.
+    pub(super) fn connect(&mut self, owner: usize, way: Way) -> usize {
+        let (this, setup) = (&self.clients[owner], self.setup);
+        let before = this.session.as_ref().filter(|_| way.resume);
+        let version12 = Some(!way.may_be_shared).filter(|_| self.tls12 || way.may_be_shared);
+        let full = || Tls { version12, ..Tls::full() };
+        let tls = before.map_or_else(full, |before| Tls::resuming(&before.tls));
+        let node = &setup.servers[self.nodes[way.node]];
+        let mut server = Connection::new(node, tls.server()).seal_with(fresh()).grant_with(fresh());
         if let Some(lookup) = server.lookup() {
             let found = self.service.lookup(&lookup, self.now);
             server = server.resumes(found.ok().and_then(|found| found.lineage));
         }
-        let mut client = this.accounts().connect(&account(this.user), tls.client());
+        let mut client = this.accounts.connect_shared(&account(this.user), tls.client());
         client = client.resumes(before.and_then(|before| before.predecessor.clone()));
-        if sees_offer {
+        if way.sees_offer {
             client.saw_offer(server.mechanisms(self.now));
             client.saw_fast(server.fast_mechanisms().into_iter().map(|mechanism| mechanism.name()));
         }
@@ -192,7 +224,8 @@ impl<'a> World<'a> {
         if let Some(client) = &verdict.recognised {
             let channel = Channel {
                 secret: &open.tls.secret,
-                handle: *open.tls.handle.as_octets(),
+                handle: session_handle(&open.tls),
+                may_be_shared: open.tls.version12 == Some(false),
                 resumed: open.tls.resumed.map(|handle| *handle.as_octets()),
                 user: self.clients[open.owner].user,
             };
@@ -217,7 +250,7 @@ impl<'a> World<'a> {
         let Some(answer) = open.answer.take() else { return };
         let Some((attempt, _)) = open.attempt.take() else { return };
         let external = attempt.mechanism() == "EXTERNAL";
-        let held = self.clients[open.owner].accounts().assertions(&account(self.clients[open.owner].user));
+        let held = self.clients[open.owner].accounts.assertions(&account(self.clients[open.owner].user));
         let (outcome, message) = match how {
             Reply::Lost => {
                 self.open.remove(at);
@@ -240,7 +273,7 @@ impl<'a> World<'a> {
             Settled::Failed(_) => assert!(!honest || answer.outcome != Outcome::Accepted, "{settled:?} after success"),
         }
         if matches!(how, Reply::BareFailure | Reply::BareSuccess) {
-            let kept = self.clients[open.owner].accounts().assertions(&account(self.clients[open.owner].user));
+            let kept = self.clients[open.owner].accounts.assertions(&account(self.clients[open.owner].user));
             assert!(
                 external || held.iter().all(|one| kept.iter().any(|left| left.id() == one.id())),
                 "nobody signed that"
@@ -259,6 +292,10 @@ impl<'a> World<'a> {
     /// The client keeps the TLS session of a connection on which it logged in.
     pub(super) fn keep_session(&mut self, at: usize) {
         let open = &self.open[at];
+        // A TLS 1.2 session stays that of its full handshake.
+        if open.tls.version12.is_some() && open.tls.resumed.is_some() {
+            return;
+        }
         let predecessor = Predecessor { lineage: open.tls.lineage(), family: open.client.family() };
         self.clients[open.owner].session =
             Some(super::client::Session { tls: open.tls.clone(), predecessor: Some(predecessor) });
@@ -274,20 +311,20 @@ impl<'a> World<'a> {
             _ => bound(user),
         };
         if self.open[at].attempt.is_none() {
-            let _ = self.log_in_fully(at, &full, lost);
+            let _ = self.log_in_fully(at, &full, kind % 8 == 5, lost);
         }
     }
 
     /// A client comes back, and everything goes well.
     pub(super) fn whole_reconnect(&mut self, owner: usize, resume: bool) {
-        let at = self.connect(owner, resume, true);
+        let at = self.connect(owner, Way::plain(resume));
         self.plan(at);
         self.deliver(at, 0);
         self.reply(at, Reply::Honest, 0);
     }
 
     pub(super) fn whole_login(&mut self, owner: usize, kind: usize) {
-        let at = self.connect(owner, false, true);
+        let at = self.connect(owner, Way::plain(false));
         self.full_login(at, kind, false);
     }
 
@@ -301,9 +338,9 @@ impl<'a> World<'a> {
         self.service.sweep(self.now);
     }
 
-    /// Other keys, or another offer.
+    /// Other keys, or another offer, at one of the nodes.
     pub(super) fn reconfigure(&mut self, which: usize) {
-        self.current = which % self.servers.len();
+        self.nodes[which / 32 % 2] = which % self.setup.servers.len();
     }
 
     pub(super) fn backup_or_restore(&mut self, which: usize) {
@@ -322,11 +359,11 @@ impl<'a> World<'a> {
             0 => this.backup = Some(Kept::of(this)),
             1 => {
                 let Some(kept) = this.backup.clone() else { return };
-                this.restart(&kept);
+                this.restart(&kept, self.setup);
             }
             _ => {
                 let kept = Kept::of(this);
-                this.restart(&kept);
+                this.restart(&kept, self.setup);
             }
         }
         if how % 4 != 0 {
