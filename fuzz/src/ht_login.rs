@@ -76,7 +76,7 @@ impl Scene {
         let connection = self.pair.connection(&self.tls);
         let verdict =
             connection.ht(Request::new(self.mechanism, message, client, [3; 32])).run(&self.pair.store, self.pair.now);
-        (verdict.outcome, verdict.message)
+        (verdict.outcome, verdict.message.map(Vec::from))
     }
 }
 

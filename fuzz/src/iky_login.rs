@@ -39,7 +39,7 @@ impl Scene {
         scene.message = scene.start().message;
         let verdict = scene.pair.judge(&scene.tls, pin.name(), &scene.message);
         assert_eq!(verdict.outcome, Outcome::Accepted);
-        scene.answer = verdict.message.expect("IKY's always comes");
+        scene.answer = verdict.message.expect("IKY's always comes").into();
         scene.fingerprint = fingerprint(&scene.pair.store);
         scene
     }
@@ -72,7 +72,7 @@ fn to_server(scene: &Scene, message: &[u8]) {
     let verdict = scene.pair.judge(&scene.tls, pin.name(), message);
     assert!(verdict.outcome != Outcome::Accepted && verdict.recognised.is_none(), "{message:?}");
     assert!(fingerprint(&scene.pair.store) == scene.fingerprint, "a failed attempt changes nothing");
-    let answer = verdict.message.expect("IKY's always comes");
+    let answer = Vec::from(verdict.message.expect("IKY's always comes"));
     assert!(is_responder_message(pin, &answer), "{:?}", String::from_utf8_lossy(&answer));
     // Nobody proved anything, so nothing is signed; and a stranger is not told what the store knows.
     assert!(!answer.windows(2).any(|two| two == b"v="));

@@ -258,8 +258,8 @@ impl World {
             }
             Reply::Honest => (answer.outcome, answer.message.clone()),
             Reply::Altered => {
-                let good = answer.message.clone().unwrap_or_default();
-                (Outcome::Accepted, Some(edited(&good, &[edit as u8, (edit >> 2) as u8, b'A'])))
+                let good = answer.message.clone().map_or_else(Vec::new, Vec::from);
+                (Outcome::Accepted, Some(edited(&good, &[edit as u8, (edit >> 2) as u8, b'A']).into()))
             }
             Reply::OfAnother => (Outcome::Accepted, other),
             Reply::BareSuccess => (Outcome::Accepted, None),
