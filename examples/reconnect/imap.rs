@@ -17,11 +17,11 @@ use imap_codec::imap_types::response::{Capability, Code, Data, Greeting, Greetin
 use imap_codec::{CommandCodec, GreetingCodec, ResponseCodec};
 use tokio::net::TcpStream;
 
-use crate::Fault;
 use crate::link::{Count, Link};
 use crate::service::Service;
 use crate::tls::{self, ServerWire};
 use crate::visitor::{Visit, unexpected};
+use crate::{Fault, Way, digest_md5};
 
 /// Serves one connection, until the client closes it.
 pub(crate) async fn serve(service: &Service, tcp: TcpStream, link: &Link) -> Result<(), Fault> {
@@ -47,6 +47,14 @@ pub(crate) async fn serve(service: &Service, tcp: TcpStream, link: &Link) -> Res
                     };
                     wire.send(what, &encoded(&[Response::Status(done)])).await?;
                     good
+                } else if mechanism.as_ref() == digest_md5::MECHANISM {
+                    let challenge = |octets: &[u8]| format!("+ {}\r\n", STANDARD.encode(octets)).into_bytes();
+                    if !service.digest_login(&mut wire, message.as_deref(), challenge).await? {
+                        return Err("a wrong response".into());
+                    }
+                    let done = Status::ok(Some(tag), None, "Logged in")?;
+                    wire.send("logged in", &encoded(&[Response::Status(done)])).await?;
+                    true
                 } else {
                     // All others are the library's, also to be refused when they are not listed.
                     let mechanism = MechanismName::parse(mechanism.as_ref())?;
@@ -129,6 +137,19 @@ pub(crate) async fn visit(mut visit: Visit<'_>) -> Result<Count, Fault> {
 
 /// Logs in and sends `select`: along with the login where the profile permits it, else behind it.
 async fn log_in(visit: &mut Visit<'_>, offer: &Offer, select: &[u8]) -> Result<(), Fault> {
+    if visit.way == Some(Way::DigestMd5) {
+        let command = |response: Option<&[u8]>| {
+            let response = response.map(|response| format!(" {}", STANDARD.encode(response))).unwrap_or_default();
+            format!("a1 AUTHENTICATE {}{response}\r\n", digest_md5::MECHANISM).into_bytes()
+        };
+        visit.digest_login(command, b"+ ").await?;
+        let line = visit.wire.line().await?;
+        return if line.starts_with(b"a1 OK ") {
+            visit.wire.send("SELECT", select).await
+        } else {
+            Err(unexpected(&line))
+        };
+    }
     let Some(attempt) = visit.plan()? else {
         let command = |message: &[u8]| {
             let body = CommandBody::authenticate_with_ir(AuthMechanism::ScramSha256Plus, message.to_vec());

@@ -7,13 +7,17 @@
 //! servers share is in `service.rs`, what the clients share in `visitor.rs`; `tls.rs` is where the adapter sits.
 
 mod args;
+mod digest_md5;
+mod early;
 mod imap;
 mod link;
+mod loss;
 mod report;
 #[path = "../common/scram.rs"]
 mod scram;
 mod service;
 mod smtp;
+mod table;
 mod tls;
 mod visitor;
 mod waterfall;
@@ -24,6 +28,7 @@ use std::time::Duration;
 
 use fast_reauth::assertion;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 use crate::args::Args;
@@ -68,6 +73,12 @@ impl Protocol {
             Self::Xmpp => assertion::Service::XMPP,
         }
     }
+
+    /// What both ends of DIGEST-MD5 know.
+    fn digest_account(self, (name, password): (&str, &str)) -> digest_md5::Account {
+        let (realm, uri) = (self.host().to_owned(), format!("{}/{}", self.name(), self.host()));
+        digest_md5::Account { name: name.to_owned(), password: password.to_owned(), realm, uri }
+    }
 }
 
 /// The ways to log in, as they are shown.
@@ -77,6 +88,12 @@ pub(crate) enum Way {
     ExternalResumed,
     IkyResumed,
     IkyFresh,
+    /// To compare with: a second login with DIGEST-MD5, by the nonce of the first.
+    DigestMd5,
+    /// To compare with: the token of XEP-0484 (FAST).
+    Ht,
+    /// In the client's first flight, which TLS 1.3 calls early data.
+    Early,
 }
 
 impl Way {
@@ -92,6 +109,9 @@ impl Way {
             Self::ExternalResumed => "external-resumed",
             Self::IkyResumed => "iky-resumed",
             Self::IkyFresh => "iky-fresh",
+            Self::DigestMd5 => "digest-md5-subsequent",
+            Self::Ht => "ht",
+            Self::Early => "iky-early-data",
         }
     }
 }
@@ -140,9 +160,10 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Fault> {
-    // One thread: what is sent for what reason is then as certain as the order of events. See `link::settle`.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let all = runtime.block_on(async {
+    if let Some(check) = &args.table {
+        return table::run(check.as_deref());
+    }
+    let all = runtime()?.block_on(async {
         let mut all = Vec::new();
         for protocol in Protocol::ALL {
             all.push(measure(protocol, args.rtt).await?);
@@ -151,6 +172,11 @@ fn run(args: &Args) -> Result<(), Fault> {
     })?;
     let text = if args.json { report::json(&all)? } else { report::text(&all, args.rtt) };
     report::print(&text)
+}
+
+/// One thread: what is sent for what reason is then as certain as the order of events. See `link::settle`.
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 /// A name and a password; the same for all, as nothing here depends on them.

@@ -67,6 +67,7 @@ fn table(out: &mut String, measured: &Measured) {
         Way::ExternalResumed => ["EXTERNAL", "resumed TLS"],
         Way::IkyResumed => ["IKY", "resumed TLS"],
         Way::IkyFresh => ["IKY", "fresh TLS"],
+        other => [other.name(), ""],
     };
     let heads: Vec<_> = measured.ways.iter().map(|(way, _)| heads(way)).chain([["no login", "to compare"]]).collect();
     let mut row = |head: &str, cells: Vec<String>| {

@@ -1,14 +1,15 @@
 //! What the three servers share: one account, its password, the store, and how this library is asked.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fast_reauth::Timestamp;
-use fast_reauth::assertion::DeviceId;
+use fast_reauth::assertion::{DeviceId, HtMechanism, Issued, Pin, ServiceKeys, TokenRequest};
 use fast_reauth::channel::ServerName;
-use fast_reauth::mechanism::{self, Connection, Login, Recognised, Verdict};
+use fast_reauth::mechanism::{self, Connection, Login, Recognised, Verdict, ht};
 use fast_reauth::profile::{MechanismName, Offer, ServerEvent, ServerExchange};
 use fast_reauth::rustls::{Recognition, exporter};
 use fast_reauth::store::{Commit, Found, Lookup, MemoryStore, Store, Unavailable};
@@ -17,7 +18,7 @@ use tokio_rustls::rustls::ServerConfig;
 
 use crate::scram::{self, StoredPassword};
 use crate::tls::ServerWire;
-use crate::{Fault, Protocol};
+use crate::{Fault, Protocol, digest_md5};
 
 /// A service of one protocol, with one account.
 pub(crate) struct Service {
@@ -28,6 +29,7 @@ pub(crate) struct Service {
     pub(crate) asks_for_login: bool,
     password: StoredPassword,
     store: MemoryStore,
+    digest: RefCell<digest_md5::Server>,
 }
 
 impl Service {
@@ -45,7 +47,24 @@ impl Service {
             asks_for_login,
             password: StoredPassword::new(name, password, random()?),
             store: MemoryStore::default(),
+            digest: RefCell::new(digest_md5::Server::new(protocol.digest_account((name, password)), "OA6MG9tEQGm2hh")),
         })
+    }
+
+    /// The same, which takes tokens and DIGEST-MD5 as well.
+    pub(crate) fn with_rivals(mut self) -> Result<Self, Fault> {
+        let names = [ServerName::parse(self.protocol.host())?];
+        let server = mechanism::Server::new(self.protocol.service(), names, [scram::MECHANISM, digest_md5::MECHANISM])?;
+        self.server = server.fast([HtMechanism::HT_SHA_256_EXPR], ServiceKeys::new(1, &random()?));
+        Ok(self)
+    }
+
+    /// The same, which takes logins in early data, and so lists the mechanism that is fit for it.
+    pub(crate) fn with_early_data(mut self) -> Result<Self, Fault> {
+        let names = [ServerName::parse(self.protocol.host())?];
+        let server = mechanism::Server::new(self.protocol.service(), names, [scram::MECHANISM])?;
+        self.server = server.pins([Pin::SHA_256_NONE]).early_data();
+        Ok(self)
     }
 
     pub(crate) fn lookup(&self, lookup: &Lookup, now: Timestamp) -> Result<Found, Unavailable> {
@@ -71,6 +90,17 @@ impl Service {
         Ok(attempt.ok_or_else(|| format!("{mechanism} recognises nobody"))?.run(&self.store, now()))
     }
 
+    /// What a token is good for.
+    pub(crate) fn judge_token(&self, connection: &Connection<'_>, request: ht::Request<'_>) -> Verdict {
+        connection.ht(request).run(&self.store, now())
+    }
+
+    /// The mechanisms for tokens, where there are any.
+    pub(crate) fn tokens(&self, connection: &Connection<'_>) -> Result<Option<Offer>, Fault> {
+        let tokens = Offer::of(connection.fast_mechanisms().into_iter().map(HtMechanism::name))?;
+        Ok(Some(tokens).filter(|tokens| self.asks_for_login && !tokens.mechanisms().is_empty()))
+    }
+
     /// A client was recognised: its next connection may resume this one.
     pub(crate) fn recognised(&self, connection: &mut Connection<'_>, client: &Recognised) -> Result<(), Fault> {
         match connection.recognised(client, now()) {
@@ -85,14 +115,23 @@ impl Service {
         connection: &mut Connection<'_>,
         wire: &ServerWire,
         name: &str,
-    ) -> Result<(), Fault> {
+        token: Option<&TokenRequest<'_>>,
+    ) -> Result<Option<Issued>, Fault> {
         let full = scram::full_login(name, connection.facts())?;
         let login = Login { full: &full, identity: name, device: DeviceId::new(random()?), now: now() };
-        let logged_in = connection.logged_in(login, &exporter(wire.tls.get_ref().1));
+        let exporter = exporter(wire.tls.get_ref().1);
+        let (logged_in, issued) = match token {
+            Some(token) => {
+                let (logged_in, issued) = connection.logged_in_with_token(login, &exporter, token);
+                (logged_in, Some(issued?))
+            }
+            None => (connection.logged_in(login, &exporter), None),
+        };
         if let Some(why) = logged_in.unknown {
             eprintln!("{name} stays unknown: {why}");
         }
-        self.commit(&logged_in.commit)
+        self.commit(&logged_in.commit)?;
+        Ok(issued)
     }
 
     fn commit(&self, commit: &Commit) -> Result<(), Fault> {
@@ -172,11 +211,42 @@ impl Service {
         let nothing = decoded(&wire.line().await?)?;
         match scram.who() {
             Some(name) if nothing.is_empty() => {
-                self.logged_in(connection, wire, &name)?;
+                self.logged_in(connection, wire, &name, None)?;
                 Ok(true)
             }
             _ => Ok(false),
         }
+    }
+
+    /// DIGEST-MD5, as IMAP and SMTP carry it: with a response at once by who was here before, else behind a challenge. Whether it is
+    /// good; the completion is still to be sent.
+    pub(crate) async fn digest_login(
+        &self,
+        wire: &mut ServerWire,
+        first: Option<&[u8]>,
+        challenge: impl Fn(&[u8]) -> Vec<u8>,
+    ) -> Result<bool, Fault> {
+        let response = match first {
+            Some(response) => response.to_vec(),
+            None => {
+                let nonce = self.digest_challenge();
+                wire.send("challenge (nonce)", &challenge(&nonce)).await?;
+                decoded(&wire.line().await?)?
+            }
+        };
+        let Some(rspauth) = self.digest(&response) else { return Ok(false) };
+        wire.send("challenge (rspauth)", &challenge(&rspauth)).await?;
+        Ok(decoded(&wire.line().await?)?.is_empty())
+    }
+
+    /// The server's proof, if this response is good.
+    pub(crate) fn digest(&self, response: &[u8]) -> Option<Vec<u8>> {
+        self.digest.borrow_mut().verify(response)
+    }
+
+    /// The challenge of DIGEST-MD5.
+    pub(crate) fn digest_challenge(&self) -> Vec<u8> {
+        self.digest.borrow().challenge()
     }
 
     pub(crate) fn scram(&self, connection: &Connection<'_>) -> Result<scram::Server, Fault> {

@@ -18,7 +18,7 @@ use crate::link::{Count, Link};
 use crate::service::Service;
 use crate::tls::{self, ClientWire};
 use crate::visitor::{Visit, unexpected};
-use crate::{Fault, scram};
+use crate::{Fault, Way, digest_md5, scram};
 
 /// Serves one connection, until the client closes it.
 pub(crate) async fn serve(service: &Service, tcp: TcpStream, link: &Link) -> Result<(), Fault> {
@@ -52,6 +52,15 @@ pub(crate) async fn serve(service: &Service, tcp: TcpStream, link: &Link) -> Res
                     false => ("refusal", "535 5.7.8 Wrong name or password\r\n"),
                 };
                 wire.send(what, reply.as_bytes()).await?;
+            }
+            ServerEvent::Verify(request) if request.mechanism.as_str() == digest_md5::MECHANISM => {
+                let challenge = |octets: &[u8]| format!("334 {}\r\n", STANDARD.encode(octets)).into_bytes();
+                let message = request.initial_response.filter(|message| !message.is_empty());
+                if !service.digest_login(&mut wire, message.as_deref(), challenge).await? {
+                    return Err("a wrong response".into());
+                }
+                wire.send("logged in", b"235 2.7.0 Logged in\r\n").await?;
+                logged_in = true;
             }
             event => logged_in = service.follow(&mut wire, &mut connection, &mut exchange, event).await?,
         }
@@ -108,6 +117,16 @@ pub(crate) async fn visit(mut visit: Visit<'_>) -> Result<Count, Fault> {
 
 /// Logs in and sends `mail`: along with the login where the profile permits it, else behind it.
 async fn log_in(visit: &mut Visit<'_>, offer: &Offer, mail: &[u8]) -> Result<(), Fault> {
+    if visit.way == Some(Way::DigestMd5) {
+        let command = |response: Option<&[u8]>| {
+            // An empty response is a "=" (RFC 4954 section 4); it asks for the nonce.
+            let response = response.map_or("=".to_owned(), |response| STANDARD.encode(response));
+            format!("AUTH {} {response}\r\n", digest_md5::MECHANISM).into_bytes()
+        };
+        visit.digest_login(command, b"334 ").await?;
+        let line = any_reply(&mut visit.wire).await?;
+        return if line.starts_with(b"235") { visit.wire.send("MAIL", mail).await } else { Err(unexpected(&line)) };
+    }
     let Some(attempt) = visit.plan()? else {
         let command =
             |message: &[u8]| format!("AUTH {} {}\r\n", scram::MECHANISM, STANDARD.encode(message)).into_bytes();

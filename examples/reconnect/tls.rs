@@ -127,7 +127,7 @@ pub(crate) async fn accept<'s>(
 }
 
 /// What the server knows as soon as it has the ClientHello: who this was, if TLS resumes, and that there will be an exporter.
-fn meet<'s>(service: &'s Service, watch: &Watch, tls: &ServerConnection) -> Result<Connection<'s>, Fault> {
+pub(crate) fn meet<'s>(service: &'s Service, watch: &Watch, tls: &ServerConnection) -> Result<Connection<'s>, Fault> {
     let connection = Connection::new(&service.server, watch.facts_at_greeting(tls)?);
     let lineage = match connection.lookup() {
         Some(lookup) => service.lookup(&lookup, now())?.lineage,

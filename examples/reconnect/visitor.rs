@@ -1,11 +1,13 @@
 //! What the three clients share: one account, what is kept of it, and how this library is asked.
 
+use std::cell::RefCell;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use fast_reauth::assertion::{ClientAssertion, Policy, Scope};
+use fast_reauth::Timestamp;
+use fast_reauth::assertion::{ClientAssertion, HtMechanism, Policy, Scope};
 use fast_reauth::channel::ServerName;
 use fast_reauth::profile::{Answer, ClientExchange, Completion, Event, Offer};
 use fast_reauth::rustls::{ClientWatch, Sessions, exporter};
@@ -16,15 +18,16 @@ use tokio_rustls::rustls::ClientConfig;
 use crate::link::{Count, Link};
 use crate::service::{decoded, now};
 use crate::tls::{self, ClientWire, Connected};
-use crate::{Fault, Protocol, Way, scram};
+use crate::{Fault, Protocol, Way, digest_md5, scram};
 
 /// A client, with one account.
 pub(crate) struct Visitor {
     pub(crate) base: Arc<ClientConfig>,
     pub(crate) account: Account,
     pub(crate) sessions: Sessions,
-    accounts: Accounts,
+    pub(crate) accounts: Accounts,
     password: String,
+    digest: RefCell<digest_md5::Client>,
 }
 
 impl Visitor {
@@ -39,8 +42,9 @@ impl Visitor {
             base,
             account: Account::new(scope, name),
             sessions: Sessions::new(NonZeroUsize::MIN),
-            accounts: Accounts::new(Policy::default()),
+            accounts: Accounts::new(Policy::default()).preferring_tokens([HtMechanism::HT_SHA_256_EXPR]),
             password: password.to_owned(),
+            digest: RefCell::new(digest_md5::Client::new(protocol.digest_account((name, password)), "OA6MHXh6VqTrRk")),
         })
     }
 
@@ -75,13 +79,16 @@ impl<'v> Visit<'v> {
         link: &Link,
     ) -> Result<Self, Fault> {
         let Connected { wire, facts, predecessor, watch } = tls::connect(visitor, tcp, link).await?;
-        let resumes = matches!(way, Some(Way::ExternalResumed | Way::IkyResumed));
+        let resumes = matches!(way, Some(Way::ExternalResumed | Way::IkyResumed | Way::Ht));
         match facts.is_resumed() {
             false if resumes => return Err("TLS made a full handshake, where it was to resume a session".into()),
             true if !resumes => return Err("TLS resumed a session, where it was to make a full handshake".into()),
             _ => {}
         }
         let connection = visitor.accounts.connect(&visitor.account, facts).resumes(predecessor);
+        // The library prefers its own, so to measure tokens it is kept from knowing of anything else.
+        let tokens = (way == Some(Way::Ht)).then(|| HtMechanism::HT_SHA_256_EXPR.name());
+        let connection = if tokens.is_some() { connection.fast(tokens) } else { connection };
         Ok(Self { wire, way, visitor, connection, watch })
     }
 
@@ -109,7 +116,11 @@ impl<'v> Visit<'v> {
     /// The library prefers EXTERNAL where it is listed, so to measure IKY on the same session it is kept from knowing.
     fn offered_names<'o>(self, names: impl Iterator<Item = &'o str>) -> Self {
         let way = self.way;
-        let names = names.filter(|name| way != Some(Way::IkyResumed) || *name != "EXTERNAL");
+        let names = names.filter(|name| match way {
+            Some(Way::IkyResumed) => *name != "EXTERNAL",
+            Some(Way::Ht) => false,
+            _ => true,
+        });
         Self { connection: self.connection.offered(names), ..self }
     }
 
@@ -125,19 +136,16 @@ impl<'v> Visit<'v> {
             {
                 Ok(Some(attempt))
             }
+            (Some(Way::Ht), Plan::Known(attempt)) if attempt.uses_token() => Ok(Some(attempt)),
             (_, plan) => Err(format!("the client would log in otherwise: {plan:?}").into()),
         }
     }
 
     /// The server's answer to an attempt. An accepted one counts only if the server showed that it is the server.
     pub(crate) fn settle(&mut self, attempt: Attempt, verdict: Answer, message: Option<&[u8]>) -> Result<(), Fault> {
-        match self.connection.settle(attempt, verdict.into(), message, now()) {
-            Settled::LoggedIn => {
-                self.authenticated();
-                Ok(())
-            }
-            Settled::Failed(next) => Err(format!("not logged in (the code says {verdict:?}); next: {next}").into()),
-        }
+        settled(self.connection.settle(attempt, verdict.into(), message, now()), verdict)?;
+        self.authenticated();
+        Ok(())
     }
 
     /// A full login succeeded: from now on the client can be recognised.
@@ -148,6 +156,18 @@ impl<'v> Visit<'v> {
         }
         self.authenticated();
         Ok(())
+    }
+
+    /// The mechanism to ask for a token for, if the server lists one.
+    pub(crate) fn wants_token(&mut self, offer: &Offer) -> Option<HtMechanism> {
+        self.connection.saw_fast(offer.mechanisms().iter().map(|name| name.as_str()));
+        Some(self.connection.wanted_token()?.0)
+    }
+
+    /// A token came with the success of the full login.
+    pub(crate) fn token_issued(&mut self, mechanism: HtMechanism, text: &str, expiry: Timestamp) -> Result<(), Fault> {
+        let full = scram::full_login(self.name(), self.connection.facts())?;
+        Ok(self.connection.token_issued(&full, mechanism, text, expiry, now())?)
     }
 
     /// This connection's TLS session may be resumed.
@@ -189,9 +209,58 @@ impl<'v> Visit<'v> {
         scram.end()
     }
 
+    /// DIGEST-MD5 as IMAP and SMTP carry it: with a response at once if there is a nonce from last time, else behind a challenge.
+    /// The completion is still to be read.
+    pub(crate) async fn digest_login(
+        &mut self,
+        command: impl Fn(Option<&[u8]>) -> Vec<u8>,
+        challenge: &[u8],
+    ) -> Result<(), Fault> {
+        let mut response = self.digest_response();
+        self.wire.send("DIGEST-MD5", &command(response.as_deref())).await?;
+        loop {
+            let line = self.wire.line().await?;
+            let message = decoded(line.strip_prefix(challenge).ok_or_else(|| unexpected(&line))?)?;
+            if response.is_some() {
+                self.is_digest_server(&message)?;
+                return self.wire.send("empty answer", b"\r\n").await;
+            }
+            let answer = self.digest_answer(&message)?;
+            self.wire.send("response", format!("{}\r\n", STANDARD.encode(&answer)).as_bytes()).await?;
+            response = Some(answer);
+        }
+    }
+
+    /// The initial response of DIGEST-MD5, if the client was here before.
+    pub(crate) fn digest_response(&self) -> Option<Vec<u8>> {
+        self.visitor.digest.borrow_mut().subsequent()
+    }
+
+    pub(crate) fn digest_answer(&self, challenge: &[u8]) -> Result<Vec<u8>, Fault> {
+        let answer = self.visitor.digest.borrow_mut().first(challenge);
+        answer.ok_or_else(|| "a challenge without nonce".into())
+    }
+
+    pub(crate) fn is_digest_server(&self, rspauth: &[u8]) -> Result<(), Fault> {
+        match self.visitor.digest.borrow().is_server(rspauth) {
+            true => Ok(()),
+            false => Err("whoever answered does not know the password".into()),
+        }
+    }
+
     /// What the client waited for until now.
     pub(crate) fn count(&self) -> Count {
         self.wire.link.count()
+    }
+}
+
+/// An attempt that failed is an error here, where each has to work.
+pub(crate) fn settled(settled: Settled, verdict: Answer) -> Result<(), Fault> {
+    match settled {
+        Settled::LoggedIn => Ok(()),
+        Settled::Failed(next) => {
+            Err(format!("not logged in (the code says {verdict:?}); next would be {next:?}").into())
+        }
     }
 }
 

@@ -26,6 +26,7 @@ pub(crate) fn draw(out: &mut String, measured: &Measured, rtt: Duration, colours
             Way::ExternalResumed => "EXTERNAL on a resumed TLS session",
             Way::IkyResumed => "IKY on a resumed TLS session",
             Way::IkyFresh => "IKY on a fresh TLS session, as after a restart",
+            other => other.name(),
         };
         let (count, time) = (run.count.round_trips, milliseconds(run));
         let _ = writeln!(out, "\n  {title}: {count} round trips, {time:.0} ms");
