@@ -18,6 +18,7 @@ mod passwords;
 mod progress;
 mod report;
 mod server;
+mod sessions;
 mod storm;
 mod way;
 

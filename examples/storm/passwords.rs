@@ -1,6 +1,7 @@
 //! What the server keeps of passwords, for the logins that are compared with: SCRAM's keys, and hashes by Argon2id.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use argon2::{Algorithm, Argon2, Params, Version};
 
@@ -16,21 +17,26 @@ const PASSES: u32 = 2;
 /// The passwords of all accounts.
 pub(crate) struct Passwords {
     scram: HashMap<String, StoredPassword>,
-    argon2: HashMap<String, ([u8; 16], [u8; 32])>,
+    argon2: OnceLock<HashMap<String, ([u8; 16], [u8; 32])>>,
 }
 
 impl Passwords {
-    /// Those of so many users; and so many of them also have one for PLAIN.
-    pub(crate) fn new(users: usize, hashed: usize) -> Result<Self, Fault> {
+    /// Those of so many users, for SCRAM.
+    pub(crate) fn new(users: usize) -> Result<Self, Fault> {
         let scram = spread(users, |number| {
             let name = user(number);
             Ok((name.clone(), StoredPassword::new(&name, PASSWORD, random()?)))
         })?;
-        let argon2 = spread(hashed, |number| {
+        Ok(Self { scram: scram.into_iter().collect(), argon2: OnceLock::new() })
+    }
+
+    /// So many of the users can also log in with PLAIN from now on.
+    pub(crate) fn hash(&self, users: usize) -> Result<(), Fault> {
+        let argon2 = spread(users, |number| {
             let salt = random()?;
             Ok((user(number), (salt, hash(PASSWORD.as_bytes(), &salt)?)))
         })?;
-        Ok(Self { scram: scram.into_iter().collect(), argon2: argon2.into_iter().collect() })
+        self.argon2.set(argon2.into_iter().collect()).map_err(|_| "passwords are hashed once".into())
     }
 
     pub(crate) fn scram(&self, name: &str) -> Result<&StoredPassword, Fault> {
@@ -42,7 +48,8 @@ impl Passwords {
         let fields: Vec<&[u8]> = message.split(|octet| *octet == 0).collect();
         let [b"", name, password] = fields[..] else { return Err("no message of PLAIN".into()) };
         let name = std::str::from_utf8(name)?;
-        let (salt, stored) = self.argon2.get(name).ok_or_else(|| format!("there is no {name}"))?;
+        let (salt, stored) =
+            self.argon2.get().and_then(|all| all.get(name)).ok_or_else(|| format!("there is no {name}"))?;
         // How long it takes to compare hashes tells nothing of the password.
         Ok((hash(password, salt)? == *stored).then(|| name.to_owned()))
     }

@@ -51,9 +51,9 @@ pub(crate) fn text(measured: &Measured) -> String {
          sockets   and the runtime, and the kernel's TCP\n\n"
     );
     let heads = ["TLS", "channel", "authent.", "record", "XMPP", "sockets", "all"];
-    let row = |cells: &[String]| cells.iter().map(|cell| format!("{cell:>8}")).collect::<String>();
+    let row = |cells: &[String]| cells.iter().map(|cell| format!("{cell:>9}")).collect::<String>();
     let head = row(&heads.map(str::to_owned));
-    let _ = writeln!(out, "{:20}{:^56}{:^58}", "", "at the server", "at the client");
+    let _ = writeln!(out, "{:20}{:^63}{:^65}", "", "at the server", "at the client");
     let _ = writeln!(out, "{:20}{head}  {head}", "");
     for storm in storms {
         let cells = |cpu: &Cpu| {

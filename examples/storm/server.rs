@@ -34,7 +34,7 @@ pub(crate) struct Server {
     server: mechanism::Server,
     recognition: Recognition,
     store: MemoryStore,
-    passwords: Passwords,
+    pub(crate) passwords: Passwords,
     /// Logins until now.
     logins: AtomicUsize,
     /// Somebody could not be served, and that was said. Should the clients give up, it is all of them.
