@@ -14,10 +14,13 @@ use crate::{Fault, THREADS};
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 
+/// A salt, and what Argon2id makes of the password with it.
+type Hashed = ([u8; 16], [u8; 32]);
+
 /// The passwords of all accounts.
 pub(crate) struct Passwords {
     scram: HashMap<String, StoredPassword>,
-    argon2: OnceLock<HashMap<String, ([u8; 16], [u8; 32])>>,
+    argon2: OnceLock<HashMap<String, Hashed>>,
 }
 
 impl Passwords {
