@@ -258,9 +258,7 @@ impl<'v> Visit<'v> {
 pub(crate) fn settled(settled: Settled, verdict: Answer) -> Result<(), Fault> {
     match settled {
         Settled::LoggedIn => Ok(()),
-        Settled::Failed(next) => {
-            Err(format!("not logged in (the code says {verdict:?}); next would be {next:?}").into())
-        }
+        Settled::Failed(next) => Err(format!("not logged in (the code says {verdict:?}); next: {next}").into()),
     }
 }
 

@@ -103,7 +103,11 @@ async fn recognise(
 ) -> Result<bool, Fault> {
     match &verdict.recognised {
         Some(client) => {
-            wire.send("success, bound", &success(client.identity(), verdict.message.map(Vec::from), verdict.token.as_ref())?).await?;
+            wire.send(
+                "success, bound",
+                &success(client.identity(), verdict.message.map(Vec::from), verdict.token.as_ref())?,
+            )
+            .await?;
             service.recognised(connection, client)?;
         }
         None => {

@@ -55,7 +55,10 @@ impl Accounts {
     /// In so many stripes, of which there can be [`STRIPES`].
     pub(super) fn new(stripes: usize) -> Self {
         let stripe = |number| Stripe { by_identity: Table::new(number), slots: Vec::new(), free: Vec::new(), swept: 0 };
-        Self { stripes: (0..stripes.clamp(1, STRIPES)).map(|number| Mutex::new(stripe(number))).collect(), hasher: RandomState::new() }
+        Self {
+            stripes: (0..stripes.clamp(1, STRIPES)).map(|number| Mutex::new(stripe(number))).collect(),
+            hasher: RandomState::new(),
+        }
     }
 
     /// How many stripes there are.

@@ -55,7 +55,10 @@ impl FromIterator<Place> for Places {
 
 impl Index {
     pub(super) fn new(shards: usize) -> Self {
-        Self { shards: (0..shards.max(1)).map(|number| RwLock::new(Table::new(number))).collect(), hasher: RandomState::new() }
+        Self {
+            shards: (0..shards.max(1)).map(|number| RwLock::new(Table::new(number))).collect(),
+            hasher: RandomState::new(),
+        }
     }
 
     /// Where to look for it; another name may have the same hash, so it need not be there.
