@@ -6,7 +6,7 @@
 use std::hint::black_box;
 
 use fast_reauth::assertion::{HtMechanism, HtVersion};
-use ring::{digest, hmac};
+use ring::{aead, digest, hkdf, hmac};
 
 use crate::scene::{ALICE, CLIENT, Iky, NAME, Returning, SERVICE_KEY};
 use crate::{Fault, Run};
@@ -50,21 +50,31 @@ fn last(message: &[u8], mark: &[u8]) -> Result<(usize, Vec<u8>), Fault> {
 }
 
 /// The two keys of a stored record: what its octets have behind the id and the name.
-fn stored_keys(octets: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+fn stored_keys(octets: &[u8]) -> Option<Keys> {
     let mut rest = octets.get(5 + 16..)?;
     let mut next = || {
         let (len, behind) = rest.split_first_chunk::<4>()?;
         let (value, behind) = behind.split_at_checked(u32::from_be_bytes(*len) as usize)?;
         rest = behind;
-        Some(value.to_vec())
+        Some(value)
     };
     next()?;
-    Some((next()?, next()?))
+    Some((next()?.try_into().ok()?, next()?.try_into().ok()?))
 }
 
 /// IKY with SHA-256: `H(T)`, `HMAC(StoredKey, T)`, `H(ClientKey)`, and the responder's HMAC. Each record has keys of its own, so their
 /// schedules are part of it.
 pub fn iky(how: Iky, client: &Returning<impl Sized>) -> Result<Run, Fault> {
+    let record = client.found.record.as_ref().ok_or("no record")?;
+    let keys = stored_keys(&record.to_bytes()).ok_or("not a record")?;
+    let mut verify = proof(how, client)?;
+    Ok(Box::new(move || verify(black_box(keys))))
+}
+
+/// The two keys of a record.
+type Keys = ([u8; 32], [u8; 32]);
+
+fn proof(how: Iky, client: &Returning<impl Sized>) -> Result<Box<dyn FnMut(Keys)>, Fault> {
     let (at, proof) = last(&client.message, b",p=")?;
     let (end, signature) = last(&client.answer, b"v=")?;
     let binding = client.facts.tls_exporter().filter(|_| !how.pin.needs_counter()).unwrap_or_default();
@@ -72,12 +82,10 @@ pub fn iky(how: Iky, client: &Returning<impl Sized>) -> Result<Run, Fault> {
     let lineage = client.lineage.as_ref().map_or(&b""[..], |lineage| lineage.expose());
     let name = how.pin.name().as_bytes();
     let t = lps(&[b"IKY initiator", name, b"imap", &[flags], binding, lineage, &client.message[..at]]);
-    let record = client.found.record.as_ref().ok_or("no record")?;
-    let (stored, server) = stored_keys(&record.to_bytes()).ok_or("not a record")?;
     // The hash of the transcript is filled in where it belongs.
     let mut responder = lps(&[b"IKY responder", &[0; 32], &proof, &client.answer[..end]]);
     let hash_at = 4 + b"IKY responder".len() + 4;
-    Ok(Box::new(move || {
+    Ok(Box::new(move |(stored, server): Keys| {
         let transcript = digest::digest(&digest::SHA256, black_box(&t));
         let mut client_key = [0; 32];
         client_key.copy_from_slice(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &stored), &t).as_ref());
@@ -88,6 +96,35 @@ pub fn iky(how: Iky, client: &Returning<impl Sized>) -> Result<Run, Fault> {
         let answer = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &server), black_box(&responder));
         assert!(equal(answer.as_ref(), &signature), "the floor is another formula");
     }))
+}
+
+/// A sealed assertion: the box key (HKDF), the AEAD, and what [`iky`] needs; and the name of the login, by which its account is found.
+pub fn sealed(how: Iky, client: &Returning<impl Sized>) -> Result<Run, Fault> {
+    let account = client.found.account.as_ref().ok_or("no account")?;
+    let from = client.message.windows(3).position(|part| part == b",t=").ok_or("nothing sealed")? + 3;
+    let text = client.message[from..].split(|&octet| octet == b',').next().unwrap_or_default();
+    let octets = unbase64(text);
+    let (header, boxed) = octets.split_at(21);
+    let (header, boxed, salt) = (header.to_vec(), boxed.to_vec(), header[5..].to_vec());
+    let login = lps(&[b"login v1", b"imap", NAME.as_bytes(), ALICE.as_bytes()]);
+    let input = lps(&[&SERVICE_KEY, account.secret.expose()]);
+    let name = how.pin.name().as_bytes();
+    let ad = lps(&[b"IKY sealed v1", &header, name, b"imap", NAME.as_bytes(), ALICE.as_bytes()]);
+    let open = move || {
+        black_box(digest::digest(&digest::SHA256, black_box(&login)));
+        let mut key = [0; 32];
+        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, &salt).extract(&input);
+        prk.expand(&[b"IKY sealed v1"], hkdf::HKDF_SHA256).and_then(|okm| okm.fill(&mut key)).expect("32 octets");
+        let key = aead::LessSafeKey::new(aead::UnboundKey::new(&aead::AES_256_GCM, &key).expect("32 octets"));
+        let (nonce, mut plain) = (aead::Nonce::assume_unique_for_key([0; 12]), [0; 384]);
+        let plain = &mut plain[..boxed.len()];
+        plain.copy_from_slice(&boxed);
+        let opened = key.open_in_place(nonce, aead::Aad::from(&ad), plain).expect("the floor is another formula");
+        let (stored, server) = (&opened[..32], &opened[32..64]);
+        (<[u8; 32]>::try_from(stored).expect("32 octets"), <[u8; 32]>::try_from(server).expect("32 octets"))
+    };
+    let mut verify = proof(how, client)?;
+    Ok(Box::new(move || verify(black_box(open()))))
 }
 
 /// HT and HT2 with SHA-256: the name of the client's tokens, both tokens, what a message with each of them says, and the answer with the

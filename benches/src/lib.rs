@@ -1,6 +1,8 @@
 //! What a login costs, beside the floor under it and its rivals: one list of steps, which every measurement runs.
 
 pub mod floor;
+pub mod rivals;
+#[path = "../../tests/allocations/scene.rs"]
 pub mod scene;
 pub mod steps;
 

@@ -7,7 +7,7 @@ use fast_reauth::mechanism::{Outcome, Received, Step as Next, Verdict, ht, iky};
 use fast_reauth::store::{Committed, Found};
 
 use crate::scene::{self, CLIENT, Iky, NOW};
-use crate::{Fault, Run, floor};
+use crate::{Fault, Run, floor, rivals};
 
 /// One thing to measure, by its name.
 pub struct Step {
@@ -26,6 +26,8 @@ macro_rules! steps {
 
 const EXPR: Iky = Iky { pin: Pin::SHA_256_EXPR, sealed: false, resumed: false };
 const RESUMED: Iky = Iky { resumed: true, ..EXPR };
+const SEALED: Iky = Iky { sealed: true, ..EXPR };
+const ED25519: Iky = Iky { pin: Pin::ED25519_EXPR, ..EXPR };
 const NONE: Iky = Iky { pin: Pin::SHA_256_NONE, ..EXPR };
 const HT: HtMechanism = HtMechanism::HT_SHA_256_EXPR;
 const HT2: HtMechanism = HtMechanism::new(HtVersion::Ht2, TokenHash::Sha256, TokenBinding::Exporter);
@@ -44,7 +46,16 @@ steps! {
     "iky-expr.parse" => parse(EXPR),
     "iky-expr.client-start" => client_start(EXPR),
     "iky-expr.client" => client(EXPR),
+    "iky-ed25519.server" => server(ED25519),
+    "iky-sealed.server" => server(SEALED),
+    "iky-sealed.floor" => floor::sealed(SEALED, &scene::iky(SEALED)?),
+    "ht.client" => ht_client(HT),
     "external.server" => external(),
+    "scram-4096" => rivals::scram(),
+    "argon2id" => rivals::argon2id(),
+    "jwt-hs256" => rivals::jwt(),
+    "paseto-v4-local" => rivals::paseto_local(),
+    "paseto-v4-public" => rivals::paseto_public(),
 }
 
 /// The step of this name.
@@ -75,6 +86,14 @@ fn ht_server(mechanism: HtMechanism) -> Result<Run, Fault> {
     Ok(Box::new(move || {
         let request = ht::Request::new(mechanism, black_box(&client.message), CLIENT, [4; 32]);
         drop(black_box(judge(client.connection.ht(request), &client.found)));
+    }))
+}
+
+fn ht_client(mechanism: HtMechanism) -> Result<Run, Fault> {
+    let client = scene::ht(mechanism)?;
+    Ok(Box::new(move || {
+        let start = ht::Client::start(&client.kept, &client.facts, &ht::Pairs::none()).expect("it starts");
+        assert!(black_box(start.state.finish(Some(&client.answer), true)).is_ok());
     }))
 }
 

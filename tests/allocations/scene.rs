@@ -1,4 +1,4 @@
-//! A service and a client that comes back to it, with nothing real below but the keys.
+//! A service and a client that comes back to it, with nothing real below but the keys. The benches run it too.
 
 use fast_reauth::Timestamp;
 use fast_reauth::assertion::{
@@ -67,6 +67,8 @@ pub struct Returning<C> {
     pub connection: &'static Connection<'static>,
     /// What both ends know of it.
     pub facts: ChannelFacts,
+    /// The server's store.
+    pub store: MemoryStore,
     /// What the store says when it is asked for what the message needs.
     pub found: Found,
     /// The value of the connection that this one resumes, if it does.
@@ -162,7 +164,7 @@ pub fn iky(how: Iky) -> Result<Returning<ClientAssertion>, Fault> {
     // The first use is written down, further ones are not.
     comes_back(2)?;
     let (facts, connection, message, found, answer) = comes_back(3)?;
-    Ok(Returning { kept, server, connection, facts, found, lineage, message, answer })
+    Ok(Returning { kept, server, connection, facts, store, found, lineage, message, answer })
 }
 
 /// A client with a token.
@@ -187,7 +189,7 @@ pub fn ht(mechanism: HtMechanism) -> Result<Returning<ClientToken>, Fault> {
     };
     comes_back(2)?;
     let (facts, connection, message, found, answer) = comes_back(3)?;
-    Ok(Returning { kept, server, connection, facts, found, lineage: None, message, answer })
+    Ok(Returning { kept, server, connection, facts, store, found, lineage: None, message, answer })
 }
 
 /// A client whose TLS session is recognised.
@@ -202,5 +204,5 @@ pub fn external() -> Result<Returning<()>, Fault> {
     let lookup = connection.lookup().ok_or("a resumed session is looked up")?;
     let connection = leak(connection.resumes(store.lookup(&lookup, NOW)?.lineage));
     let (found, answer) = run(connection.external(ALICE.as_bytes()), &store)?;
-    Ok(Returning { kept: (), server, connection, facts, found, lineage: None, message: ALICE.into(), answer })
+    Ok(Returning { kept: (), server, connection, facts, store, found, lineage: None, message: ALICE.into(), answer })
 }
