@@ -23,9 +23,9 @@ const PASSWORD: &str = "correct horse battery staple";
 /// SCRAM-SHA-256-PLUS at 4096 iterations, both ends: the client salts the password, the server compares with what it stored.
 pub fn scram() -> Result<Run, Fault> {
     let facts = Channel::new(7).facts()?;
-    let stored = scram::StoredPassword::new(ALICE, PASSWORD, [6; 16])?;
+    let stored = scram::StoredPassword::new(ALICE, PASSWORD, [6; 16]);
     Ok(Box::new(move || {
-        let mut exchange = || -> Result<Option<String>, Fault> {
+        let exchange = || -> Result<Option<String>, Fault> {
             let mut server = scram::Server::start(&stored, &facts)?;
             let (mut client, first) = scram::Client::start(ALICE, PASSWORD, &facts)?;
             let proof = client.step(&server.step(&first)?)?;

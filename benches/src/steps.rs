@@ -51,6 +51,7 @@ steps! {
     "iky-sealed.floor" => floor::sealed(SEALED, &scene::iky(SEALED)?),
     "ht.client" => ht_client(HT),
     "external.server" => external(),
+    "sha-256.block" => Ok(Box::new(|| _ = black_box(ring::digest::digest(&ring::digest::SHA256, black_box(b""))))),
     "scram-4096" => rivals::scram(),
     "argon2id" => rivals::argon2id(),
     "jwt-hs256" => rivals::jwt(),
