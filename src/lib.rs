@@ -66,7 +66,7 @@
 //!         let verdict = attempt.run(store, now);
 //!         let link = verdict.recognised.and_then(|client| connection.recognised(&client, now));
 //!         link.map(|link| store.commit(&link, now)).transpose()?; // who resumes this TLS session is recognised in turn
-//!         return Ok((verdict.outcome, verdict.message));
+//!         return Ok((verdict.outcome, verdict.message.map(Into::into)));
 //!     }
 //!     // Your SASL library has just found this to be alice, who is "account 17" to you.
 //!     let full = FullLogin::new(mechanism, "alice")?.bound_by(BindingType::Exporter);

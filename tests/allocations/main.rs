@@ -44,10 +44,11 @@ fn iky_takes_nothing_from_the_heap() {
             // Nor does a stranger.
             let found = Found { record: None, ..client.found.clone() };
             assert_eq!(judge(receive, &found), (Outcome::Stale, none), "{pin}, unknown");
-            let other = scene::iky(Iky { pin, sealed: false, resumed: !resumed }).unwrap();
-            let receive = || client.connection.iky(pin, &other.message);
-            let (outcome, allocations) = judge(receive, &Found { lineage: None, ..client.found.clone() });
-            assert!(outcome != Outcome::Accepted && allocations <= none, "{pin}: {outcome:?}, {allocations}");
+            let mut wrong = client.message.clone();
+            let proof = wrong.windows(3).rposition(|part| part == b",p=").unwrap() + 3;
+            wrong[proof] = if wrong[proof] == b'A' { b'B' } else { b'A' };
+            let receive = || client.connection.iky(pin, &wrong);
+            assert_eq!(judge(receive, &client.found), (Outcome::BadProof, none), "{pin}, a wrong proof");
         }
     }
 }
