@@ -79,7 +79,9 @@ fn judge(received: Received<'_>, found: &Found) -> Verdict {
 
 fn server(how: Iky) -> Result<Run, Fault> {
     let client = scene::iky(how)?;
-    Ok(Box::new(move || drop(black_box(judge(client.connection.iky(how.pin, black_box(&client.message)), &client.found)))))
+    Ok(Box::new(move || {
+        drop(black_box(judge(client.connection.iky(how.pin, black_box(&client.message)), &client.found)))
+    }))
 }
 
 fn ht_server(mechanism: HtMechanism) -> Result<Run, Fault> {
@@ -111,7 +113,9 @@ fn parse(how: Iky) -> Result<Run, Fault> {
 fn client_start(how: Iky) -> Result<Run, Fault> {
     let client = scene::iky(how)?;
     Ok(Box::new(move || {
-        drop(black_box(iky::Client::start(&client.kept, &client.facts, client.lineage.as_ref(), None).expect("it starts")));
+        drop(black_box(
+            iky::Client::start(&client.kept, &client.facts, client.lineage.as_ref(), None).expect("it starts"),
+        ));
     }))
 }
 

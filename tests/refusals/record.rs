@@ -202,3 +202,22 @@ fn iky_configuration_changed() {
     assert!(says(&verdict, "e=configuration-changed,v="));
     assert!(!verdict.outcome.counts_as_failure());
 }
+
+/// What was computed for the connection before is not what this one offers: a service remembers its offer hash.
+#[test]
+fn iky_an_offer_of_another_connection() {
+    let pins = [Pin::SHA_256_EXPR, Pin::SHA_256_NONE];
+    let mut pair = Pair::new(server_with(&pins));
+    pair.client = fast_reauth::store::client::Accounts::new(Policy::default()).preferring([Pin::SHA_256_NONE]);
+    let without_sessions = || Tls { sees_sessions: false, ..Tls::full() };
+    pair.full_login("alice", &without_sessions());
+    let none = [Pin::SHA_256_NONE.name()];
+    assert!(accepted(&pair.reconnect("alice", &without_sessions(), None, &none)));
+    // Here -EXPR is not listed.
+    let tls = Tls { has_exporter: false, ..without_sessions() };
+    let (mut client, attempt) = pair.attempt("alice", &tls, None, &none);
+    let attempt = attempt.expect("the client has a way to be recognised");
+    let verdict = pair.judge(&tls, attempt.mechanism(), attempt.message());
+    assert_eq!(verdict.outcome, Outcome::ConfigurationChanged);
+    let _ = client.settle(attempt, verdict.outcome, verdict.message.as_deref(), pair.now);
+}
