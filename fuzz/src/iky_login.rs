@@ -77,7 +77,7 @@ fn to_server(scene: &Scene, message: &[u8]) {
     // Nobody proved anything, so nothing is signed; and a stranger is not told what the store knows.
     assert!(!answer.windows(2).any(|two| two == b"v="));
     if matches!(verdict.outcome, Outcome::Stale | Outcome::BadProof | Outcome::BindingMismatch) {
-        assert_eq!(answer, b"e=not-recognised");
+        assert_eq!(*answer, *b"e=not-recognised");
     }
 }
 
