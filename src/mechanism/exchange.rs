@@ -60,6 +60,7 @@ impl<'c> AwaitRecord<'c> {
 /// What is left to do after the lookup.
 #[derive(Debug)]
 #[must_use = "the client waits for an answer"]
+#[expect(clippy::large_enum_variant, reason = "a login takes nothing from the heap")]
 pub enum Step {
     /// This must be durable first.
     Commit(AwaitCommit),
