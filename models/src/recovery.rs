@@ -1,6 +1,7 @@
 //! From any state: nothing goes wrong any more, and every client gets in.
 
 use fast_reauth::Timestamp;
+use fast_reauth::assertion::{ClientAssertion, Policy};
 use fast_reauth::mechanism::NextStep;
 use fast_reauth::store::Store;
 use fast_reauth::store::client::{Plan, Settled};
@@ -42,7 +43,12 @@ impl World {
     /// Whether it holds something that nobody ended, and that has not ended by itself.
     fn goes_on(&self, client: usize) -> bool {
         let this = &self.clients[client];
-        let holds = this.accounts.assertions(&account(USER)).iter().any(|held| self.now < held.expires())
+        let unused = Policy::default().tentative_lifetime;
+        // What is behind the first has not worked yet, and the service does not wait for that as long as it lasts.
+        let lasts = |(at, held): (usize, &ClientAssertion)| {
+            self.now < held.expires() && (at == 0 || self.now < held.issued().after(unused))
+        };
+        let holds = this.accounts.assertions(&account(USER)).iter().enumerate().any(lasts)
             || this.accounts.tokens(&account(USER)).iter().any(|held| self.now < held.expires());
         holds && this.login.is_some_and(|device| !self.truth.is_revoked(&device))
     }
