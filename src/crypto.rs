@@ -100,6 +100,28 @@ impl Drop for Secret {
     }
 }
 
+/// A secret that stays where it is: what holds it for long is moved about, and a move leaves the octets behind, unwiped.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Kept(Box<Secret>);
+
+impl Kept {
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.0
+    }
+}
+
+impl From<Secret> for Kept {
+    fn from(secret: Secret) -> Self {
+        Self(Box::new(secret))
+    }
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        self.secret().as_ref()
+    }
+}
+
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
         constant_time_eq(self.as_ref(), other.as_ref())

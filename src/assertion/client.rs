@@ -10,7 +10,7 @@ use super::schedule::{self, Keys};
 use super::serial::{self, InvalidAssertion, origin_octet, read_lp, read_origin, read_str, read_u64};
 use super::{AssertionId, CannotDerive, FullLogin, OfferHash, Origin, Pin, Policy, Scope, Sealed, Service};
 use crate::channel::{ChannelFacts, Exporter, ServerName};
-use crate::crypto::{Absorb, Secret};
+use crate::crypto::{Absorb, Kept, Secret};
 use crate::time::Timestamp;
 
 /// What the client keeps: the key that proves who it is, and the key that proves who the server is.
@@ -22,8 +22,8 @@ pub struct ClientAssertion {
     pub(crate) scope: Scope,
     pub(crate) login_name: Box<str>,
     pub(crate) id: AssertionId,
-    pub(crate) client_key: Secret,
-    pub(crate) server_key: Secret,
+    pub(crate) client_key: Kept,
+    pub(crate) server_key: Kept,
     /// The id of the assertion that the full login made; its successors keep it.
     pub(crate) family: AssertionId,
     /// The assertion that this one succeeds, until this one worked.
@@ -131,8 +131,8 @@ impl ClientAssertion {
             scope: scope.clone(),
             login_name: login.login_name.clone(),
             id,
-            client_key: client,
-            server_key: server,
+            client_key: client.into(),
+            server_key: server.into(),
             family: id,
             renews: None,
             sealed: None,
@@ -154,12 +154,12 @@ impl ClientAssertion {
         expires: Option<Timestamp>,
         now: Timestamp,
     ) -> Option<Self> {
-        let seed = renewal.seed(self.pin, &self.server_key, transcript, facts)?;
+        let seed = renewal.seed(self.pin, self.server_key.secret(), transcript, facts)?;
         let Keys { id, client, server } = schedule::keys(self.pin, seed.as_ref(), b"", b"");
         Some(Self {
             id,
-            client_key: client,
-            server_key: server,
+            client_key: client.into(),
+            server_key: server.into(),
             renews: Some(self.id),
             issued: now,
             expires: expires.unwrap_or(self.expires),
@@ -283,8 +283,8 @@ impl ClientAssertion {
             [] => None,
             id => Some(AssertionId(id.try_into().ok()?)),
         };
-        let client_key = Secret::new(read_lp(input)?)?;
-        let server_key = Secret::new(read_lp(input)?)?;
+        let client_key = Kept::from(Secret::new(read_lp(input)?)?);
+        let server_key = Kept::from(Secret::new(read_lp(input)?)?);
         let client_len = if pin.signs() { 32 } else { pin.hash().output_len() };
         if client_key.as_ref().len() != client_len || server_key.as_ref().len() != pin.hash().output_len() {
             return None;

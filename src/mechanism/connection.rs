@@ -342,9 +342,12 @@ impl<'s> Connection<'s> {
         }
         let here = self.scope();
         let own = self.listed_pins().map(|pin| Record::derive(pin, &here, full, exporter, &owner));
-        let siblings = self.server.siblings.iter();
-        let there = siblings.map(|sibling| Record::derive(sibling.pin, &sibling.scope, full, exporter, &owner));
-        own.chain(there).collect()
+        let siblings = &self.server.siblings;
+        let there = siblings.iter().map(|sibling| Record::derive(sibling.pin, &sibling.scope, full, exporter, &owner));
+        // Never grown: what a vector leaves behind when it grows is not wiped.
+        let mut records = Vec::with_capacity(self.listed_pins().count() + siblings.len());
+        own.chain(there).try_for_each(|record| record.map(|record| records.push(record)))?;
+        Ok(records)
     }
 
     fn grant(

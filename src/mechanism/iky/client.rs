@@ -147,7 +147,7 @@ impl Client {
         .covered();
         let transcript = Transcript::new(pin, &assertion.scope.service, facts, lineage, covered.as_bytes())
             .ok_or(Unsuitable::NoExporter)?;
-        let proof = transcript.prove(&assertion.client_key).ok_or(CannotStart::Key)?;
+        let proof = transcript.prove(assertion.client_key.secret()).ok_or(CannotStart::Key)?;
         let digest = transcript.digest();
         let message = with_proof(covered, proof.as_ref()).into_bytes();
         let state =
@@ -167,7 +167,7 @@ impl Client {
         };
         let pin = self.assertion.pin;
         let is_signed = |covered: &[u8], claimed: &Secret| {
-            let expected = signature(pin, &self.assertion.server_key, &self.transcript, &self.proof, covered);
+            let expected = signature(pin, self.assertion.server_key.secret(), &self.transcript, &self.proof, covered);
             constant_time_eq(expected.as_ref(), claimed.as_ref())
         };
         match ResponderMessage::parse(pin, responder)? {
