@@ -12,10 +12,10 @@ const MASK: u8 = 0xa5;
 
 /// What is looked for.
 #[derive(Default)]
-pub struct Needles(BTreeMap<Vec<u8>, &'static str>);
+pub(crate) struct Needles(BTreeMap<Vec<u8>, &'static str>);
 
 impl Needles {
-    pub fn add(&mut self, name: &'static str, secret: &[u8]) {
+    pub(crate) fn add(&mut self, name: &'static str, secret: &[u8]) {
         assert!(secret.len() >= PIECE, "{name}");
         for piece in secret.chunks_exact(PIECE) {
             // Of a hash's padding there is plenty.
@@ -24,21 +24,21 @@ impl Needles {
         }
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 }
 
 /// Where a piece of a secret was found.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Place {
+pub(crate) enum Place {
     Heap,
     /// What calls that returned left on the stack of the thread that has this address.
     Stack,
 }
 
 /// How often a piece of each secret is in memory. `stack` is an address on the stack of the thread that had them.
-pub fn search(needles: &Needles, stack: usize) -> BTreeMap<(Place, &'static str), usize> {
+pub(crate) fn search(needles: &Needles, stack: usize) -> BTreeMap<(Place, &'static str), usize> {
     let by_first =
         |first: u8| needles.0.range(vec![first ^ MASK]..).take_while(move |(piece, _)| piece[0] == first ^ MASK);
     let firsts: Vec<bool> = (0..=255).map(|first| by_first(first).next().is_some()).collect();
