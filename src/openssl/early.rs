@@ -23,7 +23,8 @@ pub fn early_exporter(ssl: &SslRef) -> impl Exporter + use<'_> {
 impl Recognition {
     /// The same as [`new`](Self::new) for a service that takes so many octets of early data on a connection.
     ///
-    /// Sessions are stateful as ever, and each is resumed once: OpenSSL sees to that by default (`SSL_OP_NO_ANTI_REPLAY` is not to be set).
+    /// Sessions are stateful as ever, and each is resumed once: `SSL_OP_NO_ANTI_REPLAY` is taken away, wherever it was set. A cache of the
+    /// application's own (`set_get_session_callback`) has to see to that itself.
     /// What else has to hold is [`Server::early_data`](crate::mechanism::Server::early_data)'s.
     ///
     /// # Errors
@@ -55,14 +56,16 @@ impl Recognition {
     /// # Errors
     /// [`FactsUnavailable`], before the end of the handshake above all, where the message is no early data.
     pub fn facts_for(&self, input: &Input, ssl: &SslRef) -> Result<ChannelFacts, FactsUnavailable> {
-        if !input.is_early() || !self.took_early(ssl) {
+        if !input.is_early() {
             return self.noted(ssl, facts(ssl)?);
         }
         let facts = match ssl.is_init_finished() {
             true => facts(ssl)?,
             false => facts_so_far(ssl)?.exporter_to_come(),
         };
-        Ok(self.noted(ssl, facts)?.in_early_data().early_exporter(&early_exporter(ssl))?)
+        let facts = self.noted(ssl, facts)?.in_early_data();
+        // Only where TLS says that it took early data is there a secret to export from.
+        Ok(if self.took_early(ssl) { facts.early_exporter(&early_exporter(ssl))? } else { facts })
     }
 }
 

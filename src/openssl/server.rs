@@ -95,6 +95,8 @@ impl Recognition {
         let index = Ssl::new_ex_index()?;
         let labels = Arc::<Labels>::default();
         acceptor.set_options(SslOptions::NO_TICKET | SslOptions::NO_RENEGOTIATION);
+        // Not only the application sets options, also the machine's configuration of OpenSSL does.
+        acceptor.clear_options(SslOptions::from_bits_retain(NO_ANTI_REPLAY));
         acceptor.set_session_cache_mode(SslSessionCacheMode::SERVER);
         acceptor.set_max_early_data(early_data)?;
         acceptor.set_new_session_callback({
@@ -176,6 +178,9 @@ impl Recognition {
         })
     }
 }
+
+/// `SSL_OP_NO_ANTI_REPLAY`, which the crate has no name for: without it a context that takes early data resumes each session once.
+const NO_ANTI_REPLAY: u64 = 1 << 24;
 
 /// Logged when a server takes early data, and never otherwise.
 const EARLY_DATA: &str = "CLIENT_EARLY_TRAFFIC_SECRET ";

@@ -5,12 +5,15 @@ use fast_reauth::channel::{ChannelFacts, Exporter, ServerName, Tickets};
 use fast_reauth::mechanism::{Connection, Outcome};
 use fast_reauth::openssl::{FactsUnavailable, Input, Recognition, early_exporter};
 use fast_reauth::store::client::Predecessor;
-use openssl::ssl::{Ssl, SslStream};
+use openssl::ssl::{SniError, Ssl, SslAcceptorBuilder, SslOptions, SslStream};
 use openssl_and_rustls::rustls_support::login::{Came, Ends, Logins, NOW};
 use openssl_and_rustls::rustls_support::*;
 use openssl_and_rustls::{Bench, Client, ClientEnd, Link, Pipe, STATEFUL, Server, acceptor, connector, offer};
 
 const TLS13: Mode = STATEFUL[0];
+
+/// `SSL_OP_NO_ANTI_REPLAY`, which the crate has no name for.
+const NO_ANTI_REPLAY: u64 = 1 << 24;
 
 /// A service that takes early data, and alice, who logged in.
 struct World {
@@ -28,8 +31,15 @@ struct Early {
 
 impl World {
     fn new(client: impl FnOnce(&Identity) -> Client) -> Self {
+        Self::with(client, |_, _| {})
+    }
+
+    /// With a change to the server's context.
+    fn with(client: impl FnOnce(&Identity) -> Client, change: impl FnOnce(&Identity, &mut SslAcceptorBuilder)) -> Self {
         let identity = identity(&rcgen::PKCS_ECDSA_P256_SHA256);
-        let server = Recognition::with_early_data(acceptor(TLS13, &identity).unwrap(), 16_384).unwrap();
+        let mut acceptor = acceptor(TLS13, &identity).unwrap();
+        change(&identity, &mut acceptor);
+        let server = Recognition::with_early_data(acceptor, 16_384).unwrap();
         let bench = Bench { client: client(&identity), server: Server::OpenSsl(server) };
         let mut logins = Logins::new(Policy::default(), &[Pin::SHA_256_EXPR]);
         logins.service = logins.service.early_data();
@@ -37,7 +47,11 @@ impl World {
     }
 
     fn openssl() -> Self {
-        Self::new(|identity| Client::openssl(connector(TLS13, identity).unwrap()))
+        Self::openssl_with(|_, _| {})
+    }
+
+    fn openssl_with(change: impl FnOnce(&Identity, &mut SslAcceptorBuilder)) -> Self {
+        Self::with(|identity| Client::openssl(connector(TLS13, identity).unwrap()), change)
     }
 
     fn recognition(&self) -> &Recognition {
@@ -162,9 +176,39 @@ fn a_login_in_early_data_is_bound_by_the_early_exporter() {
     assert_eq!(run(&off).outcome, Outcome::BindingMismatch);
 }
 
+/// A servername callback that changes the context takes away what notes that TLS took early data. It is that all the same.
+#[test]
+fn what_was_read_as_early_data_is_that_whatever_else_is_known() {
+    let world = World::openssl_with(|identity, acceptor| {
+        let other = self::acceptor(TLS13, identity).unwrap().build().into_context();
+        acceptor.set_servername_callback(move |ssl, _| ssl.set_ssl_context(&other).map_err(|_| SniError::ALERT_FATAL));
+    });
+    let (mut first, recognition) = (world.bench.connect("alice"), world.recognition());
+    first.authenticated(None);
+    let mut early = world.early(&first, b"early");
+    assert_eq!(early.to_server(recognition), 5);
+    let facts = recognition.facts_for(&early.input, early.server.ssl());
+    assert!(facts.is_err() || facts.unwrap().is_early_data());
+    early.finish(recognition);
+    assert!(early.input.is_early());
+    let facts = recognition.facts_for(&early.input, early.server.ssl()).unwrap();
+    assert!(facts.is_early_data());
+    assert!(Pin::SHA_256_EXPR.check_channel(&facts).is_err(), "no early exporter is known to be one");
+    early.input.consume(5);
+    assert!(!recognition.facts_for(&early.input, early.server.ssl()).unwrap().is_early_data());
+}
+
+/// Also where the application, or the machine's configuration of OpenSSL, would have sessions resumed more than once.
 #[test]
 fn a_flight_that_is_sent_again_is_not_taken() {
-    let world = World::openssl();
+    for replay in [0, NO_ANTI_REPLAY] {
+        sent_again(World::openssl_with(|_, acceptor| {
+            acceptor.set_options(SslOptions::from_bits_retain(replay));
+        }));
+    }
+}
+
+fn sent_again(world: World) {
     let (first, recognition) = (world.log_in(), world.recognition());
     let mut early = world.early(&first, b"early");
     let flight = early.client.get_mut().output.clone();
