@@ -111,6 +111,14 @@ impl ServiceKey {
     }
 }
 
+impl Drop for ServiceKey {
+    fn drop(&mut self) {
+        // ring wipes no key of HMAC, so another one takes its place.
+        self.mac = MacKey::new(Hash::Sha256, &[]);
+        core::hint::black_box(&self.mac);
+    }
+}
+
 impl PartialEq for ServiceKey {
     fn eq(&self, other: &Self) -> bool {
         self.id == other.id && constant_time_eq(self.key.as_ref(), other.key.as_ref())
