@@ -9,6 +9,9 @@ use super::{FactsUnavailable, Recognition, facts, facts_so_far};
 use crate::adapter::Input;
 use crate::channel::{ChannelFacts, Exporter, ExporterUnavailable};
 
+/// OpenSSL's own limit for what a server reads, which the crate can't raise (`SSL_CTX_set_recv_max_early_data`).
+const MOST_EARLY: u32 = 16_384;
+
 /// The TLS early exporter (RFC 8446 section 7.5), of a connection whose early data was sent or taken.
 ///
 /// On any other connection OpenSSL exports from a secret of zeros, which everybody knows: never give this to
@@ -21,7 +24,8 @@ pub fn early_exporter(ssl: &SslRef) -> impl Exporter + use<'_> {
 }
 
 impl Recognition {
-    /// The same as [`new`](Self::new) for a service that takes so many octets of early data on a connection.
+    /// The same as [`new`](Self::new) for a service that takes so many octets of early data on a connection, at most 16,384: more are not
+    /// read by OpenSSL, which ends a connection that sends them.
     ///
     /// Sessions are stateful as ever, and each is resumed once: `SSL_OP_NO_ANTI_REPLAY` is taken away, wherever it was set. A cache of the
     /// application's own (`set_get_session_callback`) has to see to that itself.
@@ -30,7 +34,7 @@ impl Recognition {
     /// # Errors
     /// OpenSSL's own.
     pub fn with_early_data(acceptor: SslAcceptorBuilder, octets: u32) -> Result<Self, ErrorStack> {
-        Self::taking(acceptor, octets)
+        Self::taking(acceptor, octets.min(MOST_EARLY))
     }
 
     /// Takes what has arrived; how many octets that was, 0 for none yet or for the end of the stream. It also brings the connection through

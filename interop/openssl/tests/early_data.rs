@@ -39,7 +39,7 @@ impl World {
         let identity = identity(&rcgen::PKCS_ECDSA_P256_SHA256);
         let mut acceptor = acceptor(TLS13, &identity).unwrap();
         change(&identity, &mut acceptor);
-        let server = Recognition::with_early_data(acceptor, 16_384).unwrap();
+        let server = Recognition::with_early_data(acceptor, u32::MAX).unwrap();
         let bench = Bench { client: client(&identity), server: Server::OpenSsl(server) };
         let mut logins = Logins::new(Policy::default(), &[Pin::SHA_256_EXPR]);
         logins.service = logins.service.early_data();
@@ -143,6 +143,16 @@ fn early_data_is_known_as_such_and_so_is_what_comes_behind_it() {
     assert_eq!(early.to_server(recognition), 4);
     let facts = recognition.facts_for(&early.input, early.server.ssl()).unwrap();
     assert!(!facts.is_early_data() && facts.lineage().is_some() && facts.resumed_handle() == Some(&first.handle));
+}
+
+#[test]
+fn as_much_as_the_ticket_allows_is_read() {
+    let world = World::openssl();
+    let (first, recognition) = (world.log_in(), world.recognition());
+    let mut early = world.early(&first, &[b'x'; 16_384]);
+    while early.to_server(recognition) > 0 {}
+    assert_eq!(early.input.octets().len(), 16_384);
+    assert!(early.client.write_early_data(b"x").is_err());
 }
 
 #[test]
