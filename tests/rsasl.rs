@@ -354,6 +354,13 @@ fn a_handle_of_one_connection_serves_no_session_on_another() {
         let error = serve(&server, &other, name).step(Some(b"alice"), &mut out).unwrap_err();
         assert_eq!(error.to_string(), format!("internal mechanism error: {}", Refused::OtherConnection));
         assert!(out.is_empty() && server.verdict().is_none(), "{name}");
+        // Nor does the verdict on what was tried before stand for it.
+        let mut talk = Talk::start(&bed);
+        let message = talk.message();
+        talk.answer(&message).0.unwrap();
+        assert_eq!(talk.server.verdict().unwrap().outcome, Outcome::Accepted, "{name}");
+        serve(&talk.server, &other, name).step(Some(&message), &mut out).unwrap_err();
+        assert!(talk.server.verdict().is_none(), "{name}");
     }
 }
 

@@ -111,6 +111,7 @@ impl Authentication for Responder {
         let message = input.ok_or(SessionError::InputDataRequired)?;
         self.0 = None;
         let server = session.need_with::<Property<Server>, _, _>(&EmptyProvider, |server| Ok(server.clone()))?;
+        server.begins();
         check(session, &server.with(|connection| connection.facts().clone()))?;
         let verdict = server.judge(mechanism, message);
         if let Some(client) = &verdict.recognised {
