@@ -91,7 +91,7 @@ fn client_stream(mut ssl: Ssl) -> SslStream<Pipe> {
 }
 
 impl Early {
-    fn to_server(&mut self, recognition: &Recognition) -> usize {
+    fn deliver(&mut self, recognition: &Recognition) -> usize {
         self.server.get_mut().input.extend(self.client.get_mut().output.drain(..));
         recognition.read(&mut self.input, &mut self.server).unwrap()
     }
@@ -100,7 +100,7 @@ impl Early {
         for _ in 0..4 {
             self.client.get_mut().input.extend(self.server.get_mut().output.drain(..));
             let _ = self.client.do_handshake();
-            self.to_server(recognition);
+            self.deliver(recognition);
         }
         assert!(self.client.ssl().is_init_finished() && self.server.ssl().is_init_finished());
     }
@@ -124,7 +124,7 @@ fn early_data_is_known_as_such_and_so_is_what_comes_behind_it() {
     let world = World::openssl();
     let (first, recognition) = (world.log_in(), world.recognition());
     let mut early = world.early(&first, b"early");
-    assert_eq!(early.to_server(recognition), 5);
+    assert_eq!(early.deliver(recognition), 5);
     assert!(early.input.is_early() && early.input.octets() == b"early");
     assert_eq!(recognition.recognised(early.server.ssl()), Some(first.handle), "also where TLS resumes a session once");
     let facts = recognition.facts_for(&early.input, early.server.ssl()).unwrap();
@@ -140,7 +140,7 @@ fn early_data_is_known_as_such_and_so_is_what_comes_behind_it() {
     assert!(recognition.facts(early.server.ssl()).unwrap().is_early_data(), "which of it is meant is not known");
     early.input.consume(5);
     early.client.ssl_write(b"late").unwrap();
-    assert_eq!(early.to_server(recognition), 4);
+    assert_eq!(early.deliver(recognition), 4);
     let facts = recognition.facts_for(&early.input, early.server.ssl()).unwrap();
     assert!(!facts.is_early_data() && facts.lineage().is_some() && facts.resumed_handle() == Some(&first.handle));
 }
@@ -150,7 +150,7 @@ fn as_much_as_the_ticket_allows_is_read() {
     let world = World::openssl();
     let (first, recognition) = (world.log_in(), world.recognition());
     let mut early = world.early(&first, &[b'x'; 16_384]);
-    while early.to_server(recognition) > 0 {}
+    while early.deliver(recognition) > 0 {}
     assert_eq!(early.input.octets().len(), 16_384);
     assert!(early.client.write_early_data(b"x").is_err());
 }
@@ -165,7 +165,7 @@ fn a_login_in_early_data_is_bound_by_the_early_exporter() {
     client = client.resumes(Some(early.before.clone()));
     let attempt = client.plan_early(NOW).expect("an assertion for it");
     assert_eq!(early.client.write_early_data(attempt.message()).unwrap(), attempt.message().len());
-    while early.to_server(recognition) > 0 {}
+    while early.deliver(recognition) > 0 {}
     early.input.consume(1);
     let facts = recognition.facts_for(&early.input, early.server.ssl()).unwrap();
     let server = Connection::new(&logins.service, facts.clone()).resumes_in(&logins.store, NOW);
@@ -178,7 +178,10 @@ fn a_login_in_early_data_is_bound_by_the_early_exporter() {
     assert_eq!(verdict.recognised.unwrap().identity(), "alice");
     assert_eq!(run(&server).outcome, Outcome::Replayed, "whoever sends it again");
     // Nor is it good with another exporter, or at a service that did not ask for it.
-    let other = |_: &[u8], _: &[u8], out: &mut [u8]| Ok(out.fill(1));
+    let other = |_: &[u8], _: &[u8], out: &mut [u8]| {
+        out.fill(1);
+        Ok(())
+    };
     let elsewhere = Connection::new(&logins.service, facts.clone().early_exporter(&other).unwrap());
     assert_eq!(run(&elsewhere.resumes_in(&logins.store, NOW)).outcome, Outcome::BadProof);
     let off = Logins::new(Policy::default(), &[Pin::SHA_256_EXPR]).service;
@@ -196,7 +199,7 @@ fn what_was_read_as_early_data_is_that_whatever_else_is_known() {
     let (mut first, recognition) = (world.bench.connect("alice"), world.recognition());
     first.authenticated(None);
     let mut early = world.early(&first, b"early");
-    assert_eq!(early.to_server(recognition), 5);
+    assert_eq!(early.deliver(recognition), 5);
     let facts = recognition.facts_for(&early.input, early.server.ssl());
     assert!(facts.is_err() || facts.unwrap().is_early_data());
     early.finish(recognition);
@@ -222,7 +225,7 @@ fn sent_again(world: World) {
     let (first, recognition) = (world.log_in(), world.recognition());
     let mut early = world.early(&first, b"early");
     let flight = early.client.get_mut().output.clone();
-    assert_eq!(early.to_server(recognition), 5);
+    assert_eq!(early.deliver(recognition), 5);
     let (mut again, mut input) = (world.server(), Input::default());
     again.get_mut().input.extend(&flight);
     assert_eq!(recognition.read(&mut input, &mut again).unwrap(), 0);
