@@ -126,7 +126,13 @@ fn tokens(needles: &mut Needles) {
     let key = secret::<32>(5);
     needles.add("a service key", &**key);
     let mechanism = HtMechanism::HT_SHA_256_EXPR;
-    let keys = ServiceKeys::new(1, &secret::<32>(6)).and(2, &key).unwrap().current(2).unwrap();
+    let mut keys = ServiceKeys::new(1, &secret::<32>(6)).and(2, &key).unwrap().current(2).unwrap();
+    // As many as make a list grow.
+    for id in 3..16 {
+        let older = secret::<32>(100 + u64::from(id));
+        needles.add("a service key", &**older);
+        keys = keys.and(id, &older).unwrap();
+    }
     let mut pair = Pair::new(server().fast([mechanism], keys));
     let (full, tls) = (bound("alice"), Tls::full());
     let request = TokenRequest { mechanism, authcid: "alice", client: "phone", random: fresh() };

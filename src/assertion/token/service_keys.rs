@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::crypto::{Hash, MacKey, Secret, constant_time_eq};
+use crate::crypto::{Hash, MacKey, Secret};
 
 /// The present key of a service, and those before it that are still good.
 ///
@@ -18,6 +18,12 @@ pub struct ServiceKeys {
 #[derive(Clone)]
 struct ServiceKey {
     id: u32,
+    /// In a place of its own: a list that grows leaves behind what was in it, unwiped.
+    kept: Box<Key>,
+}
+
+#[derive(Clone)]
+struct Key {
     key: Secret,
     /// The key as HMAC-SHA-256 takes it: every token is made with it.
     mac: MacKey,
@@ -85,17 +91,17 @@ impl ServiceKeys {
 
     /// The key of this id. It is chosen by the id alone, never by trying.
     pub(crate) fn get(&self, id: u32) -> Option<&Secret> {
-        self.find(id).map(|key| &key.key)
+        self.find(id).map(|key| &key.kept.key)
     }
 
     /// The same key for HMAC-SHA-256.
     pub(crate) fn mac(&self, id: u32) -> Option<&MacKey> {
-        self.find(id).map(|key| &key.mac)
+        self.find(id).map(|key| &key.kept.mac)
     }
 
     /// The current key for HMAC-SHA-256.
     pub(crate) fn current_mac(&self) -> &MacKey {
-        &self.current.mac
+        &self.current.kept.mac
     }
 
     fn find(&self, id: u32) -> Option<&ServiceKey> {
@@ -107,11 +113,11 @@ impl ServiceKey {
     fn new(id: u32, key: &[u8; ServiceKeys::KEY_LEN]) -> Self {
         let mut secret = Secret::zeroed(ServiceKeys::KEY_LEN);
         secret.as_mut().copy_from_slice(key);
-        Self { id, mac: MacKey::new(Hash::Sha256, secret.as_ref()), key: secret }
+        Self { id, kept: Box::new(Key { mac: MacKey::new(Hash::Sha256, secret.as_ref()), key: secret }) }
     }
 }
 
-impl Drop for ServiceKey {
+impl Drop for Key {
     fn drop(&mut self) {
         // ring wipes no key of HMAC, so another one takes its place.
         self.mac = MacKey::new(Hash::Sha256, &[]);
@@ -121,7 +127,7 @@ impl Drop for ServiceKey {
 
 impl PartialEq for ServiceKey {
     fn eq(&self, other: &Self) -> bool {
-        self.id == other.id && constant_time_eq(self.key.as_ref(), other.key.as_ref())
+        self.id == other.id && self.kept.key == other.kept.key
     }
 }
 
