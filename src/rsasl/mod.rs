@@ -13,7 +13,6 @@
 //! A recognised client reaches the application's `validate` as any other does, with the login name as rsasl's `AuthId`; [`Known`]
 //! has the rest. An IKY mechanism that refuses finishes with a message and without validation, as rsasl's SCRAM does; EXTERNAL and HT
 //! have no message then, so they fail with an error. Why is in [`Server::verdict`].
-//!
 //! A mechanism that is stepped too often answers with an error and never panics.
 
 mod mechanism;
