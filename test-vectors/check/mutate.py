@@ -28,6 +28,10 @@ def unsigned_refusal(case, _):
     return case["inputs"]["answer"].startswith("e=") and ",v=" not in case["inputs"]["answer"]
 
 
+def left_out(name):
+    return name.upper().startswith(("HT-", "HT2-"))
+
+
 def goes_on(received):
     return re.sub(r"(?m)^(\d\d\d-[\d.]+) .*\r\n", r"\1\r\n", received)
 
@@ -58,6 +62,13 @@ ALLOWED = (
         "inputs.answer",
         unsigned_refusal,
         "a reason that is not known reads as not-recognised, if nobody signed it (Section 7.10)",
+    ),
+    (
+        "offer-hash.json",
+        "offer-hash",
+        "inputs.now",
+        lambda case, other: left_out(other) and any(left_out(name) for name in case["inputs"]["now"]),
+        "names that begin with HT- or HT2- are left out (Section 7.7)",
     ),
     (
         "primitives.json",
