@@ -2,8 +2,8 @@
 //! embed it; what several need goes into the rooms that they share.
 //!
 //! A unit is one idea: an adapter as a whole where it is small enough; where it is not, one end of a connection, or what its two ends have in
-//! common, or early data. So OpenSSL, with four of them, is above the limit as a whole, and the handles for SASL frameworks, with their two
-//! ends, are too.
+//! common, or early data. So OpenSSL, with four of them, is above the limit as a whole; so are the handles for SASL frameworks, with their two
+//! ends, and what adapters share, with saved sessions.
 
 use std::path::Path;
 
