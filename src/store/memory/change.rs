@@ -9,8 +9,8 @@ use super::account::Account;
 use super::accounts::{Accounts, Held, Stripe};
 use super::counts::Room;
 use super::index::Name;
+use super::slot::Slot;
 use super::table::Place;
-use super::unpack::Part;
 use crate::time::Timestamp;
 
 /// How many accounts are looked at while a lock is held, and how many for one login that finds the store full.
@@ -18,10 +18,14 @@ const SWEPT_AT_ONCE: usize = 64;
 const SWEPT_PER_LOGIN: usize = 256;
 
 impl MemoryStore {
-    /// Looks at a part of the account at this place.
-    pub(super) fn read<T>(&self, place: Place, part: Part<'_>, look: impl FnOnce(&Account) -> Option<T>) -> Option<T> {
-        let held = self.accounts.at(place);
-        held.stripe.read(held.slot, part, &self.scopes, look).flatten()
+    /// Looks for something in the accounts that have, or may have, this name.
+    pub(super) fn find<T>(&self, name: &Name, look: impl Fn(&Slot) -> Option<T>) -> Option<T> {
+        self.index.find(name).iter().find_map(|place| self.read(place, &look))
+    }
+
+    /// Looks for something in the account at this place.
+    pub(super) fn read<T>(&self, place: Place, look: impl FnOnce(&Slot) -> Option<T>) -> Option<T> {
+        self.accounts.at(place).kept().and_then(look)
     }
 
     /// Changes the account at this place, if there still is one.
@@ -110,7 +114,7 @@ impl MemoryStore {
                 }
                 Name::Handle(handle) => {
                     // Only of one that really has it: another handle may have the same hash.
-                    let has = self.read(*other, Part::Lineage(handle), |account| account.lineage(handle)).is_some();
+                    let has = self.read(*other, |kept| kept.lineage(handle, &self.scopes)).is_some();
                     for at in [*other, place].into_iter().filter(|_| has) {
                         self.change_at(
                             at,
@@ -131,12 +135,12 @@ impl MemoryStore {
             let mut from = 0;
             loop {
                 let mut stripe = self.accounts.lock(number);
-                let until = stripe.len().min(from + SWEPT_AT_ONCE);
+                let until = stripe.end().min(from + SWEPT_AT_ONCE);
                 for slot in from..until {
                     let place = Accounts::place(number, slot);
                     self.change(&mut stripe, slot, place, None, now, |account, _| change(account));
                 }
-                if until >= stripe.len() {
+                if until >= stripe.end() {
                     break;
                 }
                 from = until;
@@ -148,8 +152,8 @@ impl MemoryStore {
     pub(super) fn read_all(&self, mut look: impl FnMut(&Account)) {
         for number in 0..self.accounts.len() {
             let stripe = self.accounts.lock(number);
-            for slot in 0..stripe.len() {
-                stripe.read(slot, Part::All, &self.scopes, &mut look);
+            for kept in (0..stripe.end()).filter_map(|slot| stripe.at(slot)) {
+                kept.read(&self.scopes, &mut look);
             }
         }
     }
@@ -187,14 +191,14 @@ impl MemoryStore {
     fn sweep_some(&self, number: usize, most: usize, now: Timestamp) -> (usize, bool) {
         let mut stripe = self.accounts.lock(number);
         let from = stripe.swept;
-        let until = stripe.len().min(from.saturating_add(most));
+        let until = stripe.end().min(from.saturating_add(most));
         for slot in from..until {
-            if stripe.is_due(slot, &self.scopes, now) {
+            if stripe.at(slot).is_some_and(|kept| kept.is_due(&self.scopes, now)) {
                 let place = Accounts::place(number, slot);
                 self.change(&mut stripe, slot, place, None, now, |account, _| account.drop_expired(now));
             }
         }
-        let finished = until >= stripe.len();
+        let finished = until >= stripe.end();
         stripe.swept = if finished { 0 } else { until };
         (until.saturating_sub(from), finished)
     }

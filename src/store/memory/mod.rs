@@ -1,8 +1,8 @@
 //! A store in this process's memory: bounded, for many threads, forgotten with the process.
 //!
-//! An account is a block of octets of just its size ([`pack`]), which lies in a stripe of [`accounts`]; a commit
-//! unpacks it, changes the [`account`] as a value, and packs it again ([`change`]). The [`index`] leads from ids to
-//! accounts, at eight octets an id.
+//! An account is packed as octets ([`pack`]), which lie in a [`slot`] of a stripe of [`accounts`]; a commit unpacks it,
+//! changes the [`account`] as a value, and packs it again ([`change`]). The [`index`] leads from ids to slots, at eight
+//! octets an id. So of a small account among millions, a lookup waits for memory twice: for the index and for the slot.
 
 mod account;
 mod accounts;
@@ -11,7 +11,10 @@ mod client;
 mod counts;
 mod index;
 mod pack;
+mod reader;
 mod scopes;
+mod slot;
+mod slots;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -27,7 +30,6 @@ use self::accounts::{Accounts, STRIPES};
 use self::counts::Counts;
 use self::index::{Index, Name, SHARDS};
 use self::scopes::Scopes;
-use self::unpack::Part;
 use super::{
     Commit, Committed, Device, Found, Link, Lookup, NewSecret, Remember, Revoke, Store, TokenUse, Unavailable, Use,
 };
@@ -205,8 +207,8 @@ impl MemoryStore {
         let mut link = link.clone();
         for handle in [Some(link.handle), link.predecessor].into_iter().flatten() {
             for place in self.index.find(&Name::Handle(handle)).iter() {
-                let known = |account: &Account| account.lineage(&handle);
-                let Some(lineage) = self.read(place, Part::Lineage(&handle), known) else { continue };
+                let known = self.read(place, |kept| kept.lineage(&handle, &self.scopes));
+                let Some(lineage) = known else { continue };
                 if lineage.identity != link.lineage.identity {
                     self.change_at(place, now, |account, _| account.share());
                     link.lineage.shared = true;
@@ -238,22 +240,14 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     fn lookup(&self, lookup: &Lookup<'_>, now: Timestamp) -> Result<Found, Unavailable> {
-        let record = lookup.assertion.and_then(|id| {
-            let places = self.index.find(&Name::Record(id));
-            places.iter().find_map(|place| self.read(place, Part::Record(&id), |account| account.record(&id)))
-        });
-        let lineage = lookup.handle.and_then(|handle| {
-            let places = self.index.find(&Name::Handle(handle));
-            places.iter().find_map(|place| self.read(place, Part::Lineage(&handle), |account| account.lineage(&handle)))
-        });
-        let token = lookup.token.and_then(|id| {
-            let places = self.index.find(&Name::Token(id));
-            places.iter().find_map(|place| self.read(place, Part::Tokens(&id), |account| account.tokens(&id)))
-        });
+        let scopes = &self.scopes;
+        let record = lookup.assertion.and_then(|id| self.find(&Name::Record(id), |kept| kept.record(&id, scopes)));
+        let lineage =
+            lookup.handle.and_then(|handle| self.find(&Name::Handle(handle), |kept| kept.lineage(&handle, scopes)));
+        let token = lookup.token.and_then(|id| self.find(&Name::Token(id), |kept| kept.tokens(&id, scopes)));
         let account = lookup.login.filter(|_| lookup.account).and_then(|login| {
             let login = login.id();
-            let places = self.index.find(&Name::Login(login));
-            places.iter().find_map(|place| self.read(place, Part::State, |account| account.state(&login, now)))
+            self.find(&Name::Login(login), |kept| kept.state(&login, now, scopes))
         });
         Ok(Found { record, lineage, token, account })
     }
@@ -271,7 +265,7 @@ impl Store for MemoryStore {
     fn devices(&self, identity: &str, scope: Option<&Scope>, now: Timestamp) -> Result<Vec<Device>, Unavailable> {
         let held = self.accounts.of(identity, false, &self.scopes);
         let look = |account: &Account| account.devices(scope, now);
-        Ok(held.and_then(|held| held.stripe.read(held.slot, Part::All, &self.scopes, look)).unwrap_or_default())
+        Ok(held.and_then(|held| held.kept()?.read(&self.scopes, look)).unwrap_or_default())
     }
 
     fn revoke(&self, identity: &str, which: Revoke, now: Timestamp) -> Result<usize, Unavailable> {

@@ -1,4 +1,4 @@
-//! An account as octets: one block of memory of just its size, as most accounts are kept.
+//! An account as octets, as most accounts are kept.
 //!
 //! Numbers are in groups of seven bits, the lowest first; moments are distances from one that stands before. Nothing
 //! but this process ever reads it, so there is no version.
@@ -8,7 +8,7 @@ use zeroize::Zeroize;
 use super::account::{Account, Secret};
 use super::client::{Client, Stored};
 use super::scopes::Scopes;
-use crate::assertion::{LineageRecord, Origin, Pin, Record, Revocations, Scope, TokenRecord, TokenSlot};
+use crate::assertion::{HtMechanism, LineageRecord, Origin, Pin, Record, Revocations, Scope, TokenRecord, TokenSlot};
 use crate::channel::{Handle, Lineage, ServerName};
 use crate::crypto::Absorb;
 use crate::store::{StoredTokens, Window};
@@ -16,24 +16,65 @@ use crate::time::Timestamp;
 
 /// Octets of which some are secret: wiped when they are dropped, and of one size from the start, so that no copy stays
 /// behind.
-#[derive(Default)]
-pub(super) struct Octets(Box<[u8]>);
+pub(super) struct Packed {
+    /// As many of them as find room here: all of an account with one record and names of usual length. Whoever has
+    /// come here need not go on to anywhere else.
+    head: [u8; Packed::HEAD],
+    len: u8,
+    /// Those that follow.
+    tail: Box<[u8]>,
+}
 
-impl Octets {
-    pub(super) fn as_slice(&self) -> &[u8] {
-        &self.0
+impl Default for Packed {
+    fn default() -> Self {
+        Self { head: [0; Self::HEAD], len: 0, tail: Box::default() }
+    }
+}
+
+impl Packed {
+    /// Eleven times 16 octets, less what else a slot has.
+    const HEAD: usize = 159;
+
+    pub(super) fn head(&self) -> &[u8] {
+        &self.head[..usize::from(self.len)]
+    }
+
+    pub(super) fn tail(&self) -> &[u8] {
+        &self.tail
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     /// Has the first of it brought into the processor's cache all at once. Whoever reads it in order would wait for one
     /// line after the other, as where the next thing stands follows from the one before.
     pub(super) fn approach(&self) {
-        core::hint::black_box(self.0.iter().step_by(64).take(8).fold(0, |all, octet| all ^ octet));
+        let (head, tail) = (self.head.iter().step_by(64), self.tail.iter().step_by(64).take(8));
+        core::hint::black_box(head.chain(self.head.last()).chain(tail).fold(0, |all, octet| all ^ octet));
+    }
+
+    /// Packs this account, in the place of what was there.
+    pub(super) fn fill(&mut self, account: &Account, scopes: &Scopes) {
+        let mut length = Length::default();
+        Packer { out: &mut length, scopes }.account(account);
+        self.wipe();
+        let mut filled = Filled { packed: self, tail: Vec::with_capacity(length.tail) };
+        Packer { out: &mut filled, scopes }.account(account);
+        let Filled { packed, tail } = filled;
+        packed.tail = tail.into_boxed_slice();
+    }
+
+    fn wipe(&mut self) {
+        self.head.as_mut_slice().zeroize();
+        self.tail.zeroize();
+        self.len = 0;
     }
 }
 
-impl Drop for Octets {
+impl Drop for Packed {
     fn drop(&mut self) {
-        self.0.zeroize();
+        self.wipe();
     }
 }
 
@@ -47,21 +88,36 @@ pub(super) fn is_small(account: &Account) -> bool {
     records + lineages + account.clients.len() <= MAX_PACKED
 }
 
-/// The account as octets.
-pub(super) fn pack(account: &Account, scopes: &Scopes) -> Octets {
-    let mut len = Length(0);
-    Packer { out: &mut len, scopes }.account(account);
-    let mut octets = Vec::with_capacity(len.0);
-    Packer { out: &mut octets, scopes }.account(account);
-    Octets(octets.into_boxed_slice())
+/// Counts what it absorbs, as [`Filled`] divides it.
+#[derive(Default)]
+struct Length {
+    head: usize,
+    tail: usize,
 }
-
-/// Counts what it absorbs.
-struct Length(usize);
 
 impl Absorb for Length {
     fn absorb(&mut self, octets: &[u8]) {
-        self.0 += octets.len();
+        let fits = self.tail == 0 && self.head + octets.len() <= Packed::HEAD;
+        *if fits { &mut self.head } else { &mut self.tail } += octets.len();
+    }
+}
+
+/// Takes what it absorbs to the head, and from the first that finds no room there to the tail. Nothing is cut in two.
+struct Filled<'a> {
+    packed: &'a mut Packed,
+    tail: Vec<u8>,
+}
+
+impl Absorb for Filled<'_> {
+    fn absorb(&mut self, octets: &[u8]) {
+        let from = usize::from(self.packed.len);
+        match self.packed.head.get_mut(from..from + octets.len()).filter(|_| self.tail.is_empty()) {
+            Some(head) => {
+                head.copy_from_slice(octets);
+                self.packed.len += octets.len() as u8;
+            }
+            None => self.tail.extend_from_slice(octets),
+        }
     }
 }
 
@@ -221,7 +277,7 @@ impl<W: Absorb> Packer<'_, W> {
     fn slot(&mut self, slot: &TokenSlot, client: &Client) {
         self.out.absorb(slot.salt.as_octets());
         self.number(slot.key.into());
-        self.text(slot.mechanism.name().as_bytes());
+        self.octet(HtMechanism::all().position(|known| known == slot.mechanism).unwrap_or_default() as u8);
         self.octet(origin_bits(slot.origin));
         self.near(client.device.created, slot.full_login);
         self.near(slot.full_login, slot.expires);

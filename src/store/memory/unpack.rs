@@ -1,255 +1,150 @@
-//! An account from its octets, or as much of it as is asked for.
+//! An account from its octets, or only what is asked for.
 
 use std::sync::Arc;
 
-use super::account::{Account, Secret};
+use super::account::Account;
 use super::client::{Client, Stored};
-use super::pack::Octets;
+use super::pack::Packed;
+use super::reader::{ClientRef, Item, LineageRef, Reader, RecordRef, SlotRef, TokensRef};
 use super::scopes::Scopes;
 use crate::assertion::{
-    AccountSecret, AssertionId, DeviceId, HtMechanism, LineageRecord, LoginId, Origin, Pin, Record, Revocations, Salt,
-    Scope, Service, Spared, TokenId, TokenRecord, TokenSlot,
+    AssertionId, DeviceId, HtMechanism, LineageRecord, Record, Salt, TokenId, TokenRecord, TokenSlot,
 };
-use crate::channel::{Handle, Lineage, ServerName};
+use crate::channel::{Handle, Lineage};
 use crate::crypto::Secret as Key;
-use crate::store::{Device, StoredTokens, Window};
+use crate::store::{Device, StoredTokens};
 use crate::time::Timestamp;
 
-/// How much of an account is wanted. Clients that have nothing of it are left out.
-#[derive(Clone, Copy)]
-pub(super) enum Part<'a> {
-    All,
-    /// One record, or one client's tokens, or one lineage.
-    Record(&'a AssertionId),
-    Tokens(&'a TokenId),
-    Lineage(&'a Handle),
-    /// Its secret and its revocations, which come with every part.
-    State,
+/// The account; `None` where there is none.
+pub(super) fn account(packed: &Packed, scopes: &Scopes) -> Option<Box<Account>> {
+    packed.approach();
+    let mut reader = Reader::new(packed, scopes);
+    let head = reader.head()?;
+    let (identity, mut clients) = (Arc::from(head.identity), Vec::new());
+    for _ in 0..head.clients {
+        let client = reader.client()?;
+        clients.push(client.client()?);
+        let Client { records, tokens, lineages, .. } = clients.last_mut()?;
+        // Whether something of it can't be; nothing can.
+        let broken = reader.items(&client, |item| {
+            let taken = match item {
+                Item::Record(record) => {
+                    let window = record.window;
+                    record.record(&identity, client.id).map(|record| records.push(Stored { record, window }))
+                }
+                Item::Tokens(of) => of.stored(&identity, client.id).map(|of| *tokens = Some(Box::new(of))),
+                Item::Lineage(lineage) => {
+                    let handle = lineage.handle;
+                    lineage.lineage(&identity, client.id).map(|lineage| lineages.push_back((handle, lineage)))
+                }
+            };
+            taken.is_none().then_some(())
+        })?;
+        if broken.is_some() {
+            return None;
+        }
+    }
+    Some(Box::new(Account { identity, revoked: head.revoked, secret: head.secret, clients }))
 }
 
-/// The account, or this part of it; `None` where there is none.
-pub(super) fn unpack(octets: &Octets, part: Part<'_>, scopes: &Scopes) -> Option<Box<Account>> {
-    octets.approach();
-    let mut reader = Unpacker { rest: octets.as_slice(), part, scopes, first_end: None };
-    let account = reader.account()?;
-    Some(Box::new(account))
+/// The account as if it had no clients.
+pub(super) fn without_clients(packed: &Packed, scopes: &Scopes) -> Option<Account> {
+    packed.approach();
+    let head = Reader::new(packed, scopes).head()?;
+    let identity = Arc::from(head.identity);
+    Some(Account { identity, revoked: head.revoked, secret: head.secret, clients: Vec::new() })
+}
+
+pub(super) fn record(packed: &Packed, id: &AssertionId, scopes: &Scopes) -> Option<Arc<Record>> {
+    find(packed, scopes, |identity, client, item| match item {
+        Item::Record(record) if record.id == *id => record.record(&Arc::from(identity), client.id),
+        _ => None,
+    })
+}
+
+pub(super) fn tokens(packed: &Packed, id: &TokenId, scopes: &Scopes) -> Option<Arc<TokenRecord>> {
+    find(packed, scopes, |identity, client, item| match item {
+        Item::Tokens(tokens) if tokens.id == *id => tokens.record(&Arc::from(identity), client.id).map(Arc::new),
+        _ => None,
+    })
+}
+
+pub(super) fn lineage(packed: &Packed, handle: &Handle, scopes: &Scopes) -> Option<Arc<LineageRecord>> {
+    find(packed, scopes, |identity, client, item| match item {
+        Item::Lineage(lineage) if lineage.handle == *handle => lineage.lineage(&Arc::from(identity), client.id),
+        _ => None,
+    })
 }
 
 /// When the first thing in it ends; `None` where there is nothing.
-pub(super) fn first_end(octets: &Octets, scopes: &Scopes) -> Option<Timestamp> {
-    let mut reader = Unpacker { rest: octets.as_slice(), part: Part::State, scopes, first_end: None };
-    reader.account()?;
-    reader.first_end
+pub(super) fn first_end(packed: &Packed, scopes: &Scopes) -> Option<Timestamp> {
+    let mut first = Reader::new(packed, scopes).head()?.secret.map(|secret| secret.until);
+    find(packed, scopes, |_, _, item| -> Option<()> {
+        let end = match item {
+            Item::Record(record) => record.unused_until.map_or(record.expires, |until| until.min(record.expires)),
+            Item::Tokens(tokens) => {
+                let slots = [tokens.current.0, tokens.new.0].into_iter().flatten();
+                slots.map(|slot| slot.expires).max().unwrap_or(Timestamp::from_secs(0))
+            }
+            Item::Lineage(lineage) => lineage.expires,
+        };
+        first = Some(first.map_or(end, |first| first.min(end)));
+        None
+    });
+    first
 }
 
 /// Whose it is.
-pub(super) fn is_of(octets: &Octets, identity: &str, scopes: &Scopes) -> bool {
-    let mut reader = Unpacker { rest: octets.as_slice(), part: Part::State, scopes, first_end: None };
-    reader.octet().and_then(|_| reader.text()) == Some(identity)
+pub(super) fn is_of(packed: &Packed, identity: &str, scopes: &Scopes) -> bool {
+    Reader::new(packed, scopes).identity() == Some(identity)
 }
 
-struct Unpacker<'a> {
-    rest: &'a [u8],
-    part: Part<'a>,
+/// The first answer to what a client of the account has.
+fn find<'a, T>(
+    packed: &'a Packed,
     scopes: &'a Scopes,
-    first_end: Option<Timestamp>,
-}
-
-/// A scope that is looked at only where it is needed.
-#[derive(Clone, Copy)]
-enum ScopeRef<'a> {
-    Known(&'a Scope),
-    Written(&'a str, &'a str),
-}
-
-impl ScopeRef<'_> {
-    fn scope(self) -> Option<Scope> {
-        Some(match self {
-            Self::Known(scope) => scope.clone(),
-            Self::Written(service, name) => Scope::new(Service::parse(service).ok()?, ServerName::parse(name).ok()?),
-        })
+    mut look: impl FnMut(&'a str, &ClientRef<'a>, Item<'a>) -> Option<T>,
+) -> Option<T> {
+    packed.approach();
+    let mut reader = Reader::new(packed, scopes);
+    let head = reader.head()?;
+    for _ in 0..head.clients {
+        let client = reader.client()?;
+        let found = reader.items(&client, |item| look(head.identity, &client, item))?;
+        if found.is_some() {
+            return found;
+        }
     }
+    None
 }
 
-/// The first answers of [`flags`](super::pack::flags).
-fn unflag<const N: usize>(octet: u8) -> [bool; N] {
-    core::array::from_fn(|at| octet >> at & 1 == 1)
+/// A name that is mostly the identity.
+fn name(own: Option<&str>, identity: &Arc<str>) -> Arc<str> {
+    own.map_or_else(|| identity.clone(), Arc::from)
 }
 
-fn origin(bits: u8) -> Origin {
-    match bits & 3 {
-        0 => Origin::Unbound,
-        1 => Origin::Disclosed,
-        2 => Origin::Keyed,
-        _ => Origin::Bound,
+impl ClientRef<'_> {
+    /// The client, without what it has.
+    fn client(&self) -> Option<Client> {
+        let Self { id, created, last_used, origin, service, revoked, .. } = *self;
+        let device = Device { id, created, last_used, origin, service: service.service()? };
+        Some(Client { revoked, ..Client::new(device) })
     }
 }
 
-impl<'a> Unpacker<'a> {
-    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (octets, rest) = self.rest.split_at_checked(len)?;
-        self.rest = rest;
-        Some(octets)
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (octets, rest) = self.rest.split_first_chunk::<N>()?;
-        self.rest = rest;
-        Some(*octets)
-    }
-
-    fn octet(&mut self) -> Option<u8> {
-        let (octet, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        Some(*octet)
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let octet = self.octet()?;
-            value |= u64::from(octet & 0x7f) << shift;
-            if octet < 0x80 {
-                return Some(value);
-            }
-        }
-        None
-    }
-
-    fn len(&mut self) -> Option<usize> {
-        usize::try_from(self.number()?).ok()
-    }
-
-    fn octets(&mut self) -> Option<&'a [u8]> {
-        let len = self.len()?;
-        self.take(len)
-    }
-
-    fn text(&mut self) -> Option<&'a str> {
-        core::str::from_utf8(self.octets()?).ok()
-    }
-
-    /// What stands there only if so.
-    fn maybe<T>(&mut self, is_there: bool, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
-        if is_there { read(self).map(Some) } else { Some(None) }
-    }
-
-    fn moment(&mut self) -> Option<Timestamp> {
-        self.number().map(Timestamp::from_secs)
-    }
-
-    fn near(&mut self, base: Timestamp) -> Option<Timestamp> {
-        let number = self.number()?;
-        let distance = (number >> 1) ^ (number & 1).wrapping_neg();
-        Some(Timestamp::from_secs(base.as_secs().wrapping_add(distance)))
-    }
-
-    fn scope(&mut self) -> Option<ScopeRef<'a>> {
-        let number = self.octet()?;
-        if usize::from(number) == Scopes::MAX {
-            return Some(ScopeRef::Written(self.text()?, self.text()?));
-        }
-        self.scopes.get(number).map(ScopeRef::Known)
-    }
-
-    fn window(&mut self) -> Option<Window> {
-        Some(Window::from_parts(self.number()?, u64::from_be_bytes(self.array()?)))
-    }
-
-    /// Something ends then.
-    fn ends(&mut self, at: Timestamp) {
-        self.first_end = Some(self.first_end.map_or(at, |first| first.min(at)));
-    }
-
-    fn account(&mut self) -> Option<Account> {
-        let [is_revoked, has_secret] = unflag(self.octet()?);
-        let identity: Arc<str> = self.text()?.into();
-        let revoked = self.maybe(is_revoked, Self::revocations)?.unwrap_or_default();
-        let secret = self.maybe(has_secret, Self::secret)?;
-        let count = self.len()?;
-        let mut clients = Vec::new();
-        for _ in 0..count {
-            clients.extend(self.client(&identity)?);
-        }
-        Some(Account { identity, revoked, secret, clients })
-    }
-
-    fn revocations(&mut self) -> Option<Revocations> {
-        let [has_until, has_spared, has_after] = unflag(self.octet()?);
-        let until = self.maybe(has_until, Self::moment)?;
-        let device = self.maybe(has_spared, Self::array)?.map(DeviceId::new);
-        let after = self.maybe(has_after, Self::moment)?;
-        let mut devices = Vec::new();
-        for _ in 0..self.len()? {
-            devices.push(DeviceId::new(self.array()?));
-        }
-        Some(Revocations { until, spared: device.map(|device| Spared { device, after }), devices })
-    }
-
-    fn secret(&mut self) -> Option<Secret> {
-        let (secret, until) = (AccountSecret::new(self.array()?), self.moment()?);
-        self.ends(until);
-        let latest = self.near(until)?;
-        let mut logins = Vec::new();
-        for _ in 0..self.len()? {
-            logins.push(LoginId::from_octets(self.array()?));
-        }
-        Some(Secret { secret, until, latest, logins })
-    }
-
-    fn client(&mut self, identity: &Arc<str>) -> Option<Option<Client>> {
-        let octet = self.octet()?;
-        let [revoked, has_tokens, has_lineages] = unflag(octet >> 2);
-        let (id, created) = (DeviceId::new(self.array()?), self.moment()?);
-        let last_used = self.near(created)?;
-        let service = self.scope()?;
-        let owner = Owner { identity, id, created };
-        let count = self.len()?;
-        let mut records = Vec::new();
-        for _ in 0..count {
-            records.extend(self.record(&owner)?);
-        }
-        let tokens = self.maybe(has_tokens, |reader| reader.tokens(&owner))?.flatten();
-        let count = self.maybe(has_lineages, Self::len)?.unwrap_or(0);
-        let mut lineages = Vec::new();
-        for _ in 0..count {
-            lineages.extend(self.lineage(&owner)?);
-        }
-        if !matches!(self.part, Part::All) && records.is_empty() && tokens.is_none() && lineages.is_empty() {
-            return Some(None);
-        }
-        let device = Device { id, created, last_used, origin: origin(octet), service: service.scope()?.service };
-        Some(Some(Client { device, revoked, records, tokens, lineages: lineages.into() }))
-    }
-
-    fn record(&mut self, owner: &Owner<'_>) -> Option<Option<Stored>> {
-        let octet = self.octet()?;
-        let [own_name, used, superseded, revoked, is_successor, is_tentative] = unflag(octet >> 2);
-        let id = AssertionId(self.array()?);
-        let pin = *Pin::ALL.get(usize::from(self.octet()?))?;
-        let (stored_key, server_key) = (self.octets()?, self.octets()?);
-        let scope = self.scope()?;
-        let full_login = self.near(owner.created)?;
-        let issued = self.near(full_login)?;
-        let expires = self.near(issued)?;
-        let unused_until = self.maybe(is_tentative, |reader| reader.near(issued))?;
-        let renews = self.maybe(is_successor, Self::array)?.map(AssertionId);
-        let login_name = self.maybe(own_name, Self::text)?;
-        let window = self.maybe(used, Self::window)?.unwrap_or_default();
-        self.ends(unused_until.map_or(expires, |until| until.min(expires)));
-        if !matches!(self.part, Part::All) && !matches!(self.part, Part::Record(wanted) if *wanted == id) {
-            return Some(None);
-        }
-        let record = Record {
+impl RecordRef<'_> {
+    fn record(self, identity: &Arc<str>, device: DeviceId) -> Option<Arc<Record>> {
+        let Self { id, pin, origin, issued, full_login, expires, unused_until, superseded, renews, revoked, .. } = self;
+        Some(Arc::new(Record {
             id,
             pin,
-            stored_key: Key::new(stored_key)?,
-            server_key: Key::new(server_key)?,
-            identity: owner.identity.clone(),
-            login_name: login_name.map_or_else(|| owner.identity.clone(), Arc::from),
-            scope: scope.scope()?,
-            device: owner.id,
-            origin: origin(octet),
+            stored_key: Key::new(self.stored_key)?,
+            server_key: Key::new(self.server_key)?,
+            identity: identity.clone(),
+            login_name: name(self.login_name, identity),
+            scope: self.scope.scope()?,
+            device,
+            origin,
             issued,
             full_login,
             expires,
@@ -257,73 +152,56 @@ impl<'a> Unpacker<'a> {
             superseded,
             renews,
             revoked,
-        };
-        Some(Some(Stored { record: Arc::new(record), window }))
-    }
-
-    fn tokens(&mut self, owner: &Owner<'_>) -> Option<Option<Box<StoredTokens>>> {
-        let [own_name, revoked, has_current, has_new] = unflag(self.octet()?);
-        let id = TokenId::from_octets(self.array()?);
-        let scope = self.scope()?;
-        let authcid = self.maybe(own_name, Self::text)?;
-        let current = self.maybe(has_current, |reader| reader.slot(owner))?;
-        let current_window = self.window()?;
-        let new = self.maybe(has_new, |reader| reader.slot(owner))?;
-        let new_window = self.window()?;
-        let slots = [&current, &new].into_iter().flatten();
-        self.ends(slots.map(|slot| slot.expires).max().unwrap_or(Timestamp::from_secs(0)));
-        if !matches!(self.part, Part::All) && !matches!(self.part, Part::Tokens(wanted) if *wanted == id) {
-            return Some(None);
-        }
-        let (identity, device) = (owner.identity.clone(), owner.id);
-        let authcid = authcid.map_or_else(|| identity.clone(), Arc::from);
-        let record = TokenRecord { id, identity, authcid, scope: scope.scope()?, device, current, new, revoked };
-        Some(Some(Box::new(StoredTokens::from_parts(record, current_window, new_window))))
-    }
-
-    fn slot(&mut self, owner: &Owner<'_>) -> Option<TokenSlot> {
-        let salt = Salt::new(self.array()?);
-        let key = u32::try_from(self.number()?).ok()?;
-        let mechanism = HtMechanism::from_name(self.text()?)?;
-        let origin = origin(self.octet()?);
-        let full_login = self.near(owner.created)?;
-        Some(TokenSlot { salt, key, mechanism, origin, full_login, expires: self.near(full_login)? })
-    }
-
-    fn lineage(&mut self, owner: &Owner<'_>) -> Option<Option<(Handle, Arc<LineageRecord>)>> {
-        let octet = self.octet()?;
-        let [own_name, shared, revoked, has_value] = unflag(octet >> 4);
-        let handle = Handle::new(self.array()?);
-        let scope = self.scope()?;
-        let full_login = self.near(owner.created)?;
-        let expires = self.near(full_login)?;
-        let login_name = self.maybe(own_name, Self::text)?;
-        let exported = self.maybe(has_value, Self::octets)?;
-        self.ends(expires);
-        if !matches!(self.part, Part::All) && !matches!(self.part, Part::Lineage(wanted) if *wanted == handle) {
-            return Some(None);
-        }
-        let lineage = exported.map(|octets| Some(Lineage::from_secret(Key::new(octets)?)));
-        let lineage = LineageRecord {
-            identity: owner.identity.clone(),
-            login_name: login_name.map_or_else(|| owner.identity.clone(), Arc::from),
-            scope: scope.scope()?,
-            device: owner.id,
-            origin: origin(octet),
-            full_login,
-            strength: origin(octet >> 2),
-            lineage: lineage.flatten(),
-            expires,
-            shared,
-            revoked,
-        };
-        Some(Some((handle, Arc::new(lineage))))
+        }))
     }
 }
 
-/// Whose something is, and when that client logged in.
-struct Owner<'a> {
-    identity: &'a Arc<str>,
-    id: DeviceId,
-    created: Timestamp,
+impl TokensRef<'_> {
+    fn record(self, identity: &Arc<str>, device: DeviceId) -> Option<TokenRecord> {
+        let Self { id, scope, authcid, current: (current, _), new: (new, _), revoked } = self;
+        let slot = |slot: Option<SlotRef<'_>>| match slot {
+            Some(slot) => slot.slot().map(Some),
+            None => Some(None),
+        };
+        let (identity, authcid) = (identity.clone(), name(authcid, identity));
+        let (current, new) = (slot(current)?, slot(new)?);
+        Some(TokenRecord { id, identity, authcid, scope: scope.scope()?, device, current, new, revoked })
+    }
+
+    fn stored(self, identity: &Arc<str>, device: DeviceId) -> Option<StoredTokens> {
+        let (current, new) = (self.current.1, self.new.1);
+        Some(StoredTokens::from_parts(self.record(identity, device)?, current, new))
+    }
+}
+
+impl SlotRef<'_> {
+    fn slot(self) -> Option<TokenSlot> {
+        let Self { origin, full_login, expires, .. } = self;
+        let (salt, key) = (Salt::new(self.salt.try_into().ok()?), u32::try_from(self.key).ok()?);
+        let mechanism = HtMechanism::all().nth(self.mechanism.into())?;
+        Some(TokenSlot { salt, key, mechanism, origin, full_login, expires })
+    }
+}
+
+impl LineageRef<'_> {
+    fn lineage(self, identity: &Arc<str>, device: DeviceId) -> Option<Arc<LineageRecord>> {
+        let Self { origin, strength, full_login, expires, shared, revoked, .. } = self;
+        let exported = match self.exported {
+            Some(octets) => Some(Lineage::from_secret(Key::new(octets)?)),
+            None => None,
+        };
+        Some(Arc::new(LineageRecord {
+            identity: identity.clone(),
+            login_name: name(self.login_name, identity),
+            scope: self.scope.scope()?,
+            device,
+            origin,
+            full_login,
+            strength,
+            lineage: exported,
+            expires,
+            shared,
+            revoked,
+        }))
+    }
 }
