@@ -238,10 +238,14 @@ impl<'s> Connection<'s> {
     /// An attempt with the mechanism of this name, in any case of letters, and its message, decoded; `None` for one that the full SASL engine takes.
     pub fn receive<'m>(&'m self, mechanism: &str, message: &'m [u8]) -> Option<Received<'m>> {
         let beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match (Pin::from_name(mechanism), HtMechanism::from_name(mechanism), beside) {
-            (Some(pin), ..) => Some(self.iky(pin, message)),
-            (None, Some(mechanism), Some(beside)) => Some(self.ht(beside.request(mechanism, message))),
-            (None, None, _) if mechanism.eq_ignore_ascii_case(external::NAME) => Some(self.external(message)),
+        if let Some(pin) = Pin::from_name(mechanism) {
+            return Some(self.iky(pin, message));
+        }
+        if mechanism.eq_ignore_ascii_case(external::NAME) {
+            return Some(self.external(message));
+        }
+        match (HtMechanism::from_name(mechanism), beside) {
+            (Some(mechanism), Some(beside)) => Some(self.ht(beside.request(mechanism, message))),
             // Also HT with a hash function that this build lacks: there is no full login of that name.
             _ => Self::recognises_by(mechanism).then(|| Received::Done(Verdict::of(Outcome::Malformed))),
         }
