@@ -64,7 +64,10 @@ fn stories(add: &mut dyn FnMut(&str, &[u8])) {
     let weeks_later: &[u8] = &[7, 7, 0, 0];
     let attempt: &[u8] = &[0, 0, 1, 0, 1, 7, 0, 0];
     let under_way: &[u8] = &[0, 0, 1, 0, 1, 1, 0, 0];
-    let stories: [&[&[u8]]; 19] = [
+    let in_early_data: &[u8] = &[0, 0, 16, 0, 1, 1, 0, 0];
+    let flight_kept: &[u8] = &[17, 0, 4, 0];
+    let at_the_sibling: &[u8] = &[13, 0, 3, 0];
+    let stories: [&[&[u8]]; 25] = [
         &[alice_logs_in, alice_comes_back, on_her_session, on_her_session],
         // Somebody sends on what was sent, before and after it arrived.
         &[alice_logs_in, alice_comes_back, mallory_logs_in, &[5, 0, 0, 0], &[5, 0, 0, 1]],
@@ -125,10 +128,27 @@ fn stories(add: &mut dyn FnMut(&str, &[u8])) {
         &[alice_logs_in, &[11, 34, 0, 0], &[0, 0, 5, 0], &[1, 1, 0, 0], &[2, 1, 0, 0], &[3, 1, 0, 0], alice_comes_back],
         &[alice_logs_in, &[11, 37, 0, 0], &[0, 0, 5, 0], &[1, 1, 0, 0], &[2, 1, 0, 0], &[3, 1, 0, 0], alice_comes_back],
         // On a connection whose secrets somebody else may have, and behind it.
+        // Early data: taken; taken elsewhere before, and after; not even resumed; and the attacker's, with what somebody sent.
+        &[alice_logs_in, in_early_data, &[2, 1, 0, 0], &[16, 1, 0, 0], &[3, 1, 0, 0], flight_kept, on_her_session],
+        &[alice_logs_in, in_early_data, &[16, 1, 2, 0], flight_kept, &[2, 1, 0, 0], &[3, 1, 0, 0]],
+        &[alice_logs_in, in_early_data, &[16, 1, 2, 0], &[2, 1, 0, 0], &[3, 1, 0, 0], flight_kept],
+        &[alice_logs_in, in_early_data, &[16, 1, 3, 0], &[2, 1, 0, 0], &[3, 1, 0, 0], flight_kept, flight_kept],
+        &[alice_logs_in, in_early_data, mallory_logs_in, &[5, 0, 80, 0], &[5, 0, 80, 3], flight_kept],
+        // The sibling, with its own sessions; and what was sent to one of the two, at the other.
+        &[
+            alice_logs_in,
+            at_the_sibling,
+            &[13, 0, 2, 0],
+            mallory_logs_in,
+            &[5, 0, 64, 0],
+            alice_comes_back,
+            &[5, 1, 72, 0],
+            &[6, 0, 72, 0],
+        ],
         &[&[0, 0, 241, 0], &[4, 0, 0, 1], &[0, 0, 0, 0], &[1, 1, 0, 0], &[6, 0, 0, 0], alice_logs_in, &[0, 0, 241, 0]],
     ];
-    for kind in 0..9 {
-        for more in [0, 1, 32] {
+    for kind in 0..10 {
+        for more in [0, 1, 8, 32] {
             for story in stories {
                 add("operations", &[&[kind, more], &story.concat()[..]].concat());
             }

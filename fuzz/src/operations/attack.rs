@@ -34,7 +34,8 @@ impl World {
         if verdict.outcome == Outcome::Accepted {
             // The session is hers now, and its tickets.
             let tls = self.open[at].tls.clone();
-            self.clients[MALLORY].session = Some(Session { tls, predecessor: None });
+            let sibling = self.open[at].sibling;
+            self.clients[MALLORY].session = Some(Session { tls, sibling, predecessor: None });
         }
     }
 
@@ -46,6 +47,9 @@ impl World {
     }
 
     fn hers(&mut self, which: usize) -> usize {
+        if which & 64 != 0 {
+            return self.connect(MALLORY, Way::of(which));
+        }
         let hers: Vec<usize> = (0..self.open.len()).filter(|&at| self.open[at].owner == MALLORY).collect();
         match hers.get(which % (hers.len() + 1)) {
             Some(&at) => at,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use fast_reauth::assertion::{ClientAssertion, ClientToken, DeviceId, FullLogin, Policy, TokenRequest};
+use fast_reauth::assertion::{ClientAssertion, ClientToken, DeviceId, FullLogin, Policy, Service, TokenRequest};
 use fast_reauth::mechanism::Login;
-use fast_reauth::store::client::{Accounts, Predecessor};
+use fast_reauth::store::client::{Account, Accounts, Predecessor};
 use fast_reauth::store::{Committed, Revoke, Store};
 
 use super::service::Setup;
@@ -14,6 +14,8 @@ use crate::common::{Tls, account, fresh};
 /// A TLS session that can be resumed.
 pub(super) struct Session {
     pub(super) tls: Tls,
+    /// Whether it is one of the sibling service.
+    pub(super) sibling: bool,
     pub(super) predecessor: Option<Predecessor>,
 }
 
@@ -24,9 +26,12 @@ pub(super) struct Client {
     pub(super) backup: Option<Kept>,
 }
 
-/// What a client stores, as octets.
+/// What a client stores, as octets: for the service, and for its sibling.
 #[derive(Clone)]
-pub(super) struct Kept {
+pub(super) struct Kept([KeptThere; 2]);
+
+#[derive(Clone)]
+struct KeptThere {
     assertions: Vec<Vec<u8>>,
     tokens: Vec<Vec<u8>>,
     offered: Vec<Box<str>>,
@@ -45,27 +50,41 @@ impl Client {
 
     pub(super) fn restart(&mut self, kept: &Kept, setup: &Setup) {
         (self.session, self.accounts) = (None, Self::starts(setup));
-        let (accounts, account) = (&self.accounts, account(self.user));
-        for octets in &kept.assertions {
-            let assertion = ClientAssertion::from_bytes(octets).expect("it was written");
-            accounts.restore(&account, assertion, kept.offered.iter().map(|name| &**name));
-        }
-        for octets in &kept.tokens {
-            accounts.restore_token(&account, ClientToken::from_bytes(octets).expect("it was written"));
+        for (kept, sibling) in kept.0.iter().zip([false, true]) {
+            let (accounts, account) = (&self.accounts, account_at(sibling, self.user));
+            for octets in &kept.assertions {
+                let assertion = ClientAssertion::from_bytes(octets).expect("it was written");
+                accounts.restore(&account, assertion, kept.offered.iter().map(|name| &**name));
+            }
+            for octets in &kept.tokens {
+                accounts.restore_token(&account, ClientToken::from_bytes(octets).expect("it was written"));
+            }
         }
     }
 }
 
+/// This user's account at the service, or at its sibling.
+pub(super) fn account_at(sibling: bool, user: &str) -> Account {
+    let mut account = account(user);
+    if sibling {
+        account.scope.service = Service::SMTP;
+    }
+    account
+}
+
 impl Kept {
-    pub(super) fn is_something(&self) -> bool {
-        !self.assertions.is_empty() || !self.tokens.is_empty()
+    pub(super) fn has_something(&self, sibling: bool) -> bool {
+        let there = &self.0[usize::from(sibling)];
+        !there.assertions.is_empty() || !there.tokens.is_empty()
     }
 
     pub(super) fn of(client: &Client) -> Self {
-        let (accounts, account) = (&client.accounts, account(client.user));
-        let assertions = accounts.assertions(&account).iter().map(|one| one.to_bytes().to_vec()).collect();
-        let tokens = accounts.tokens(&account).iter().map(|one| one.to_bytes().to_vec()).collect();
-        Self { assertions, tokens, offered: accounts.last_offer(&account) }
+        Self([false, true].map(|sibling| {
+            let (accounts, account) = (&client.accounts, account_at(sibling, client.user));
+            let assertions = accounts.assertions(&account).iter().map(|one| one.to_bytes().to_vec()).collect();
+            let tokens = accounts.tokens(&account).iter().map(|one| one.to_bytes().to_vec()).collect();
+            KeptThere { assertions, tokens, offered: accounts.last_offer(&account) }
+        }))
     }
 }
 
@@ -75,7 +94,7 @@ impl World {
     pub(super) fn log_in_fully(&mut self, at: usize, full: &FullLogin, granting: bool, lost: bool) -> bool {
         let (open, now, device) = (&mut self.open[at], self.now, fresh());
         let user = self.clients[open.owner].user;
-        self.oracle.logged_in(device, open.owner, user, session_handle(&open.tls), now);
+        self.oracle.logged_in(device, open.owner, user, (session_handle(&open.tls), open.sibling), now);
         open.client.saw_offer(open.server.mechanisms(now));
         open.client.saw_fast(open.server.fast_mechanisms().into_iter().map(|mechanism| mechanism.name()));
         let login = Login { full, identity: user, device: DeviceId::new(device), now };
@@ -112,7 +131,8 @@ impl World {
             self.open.remove(at);
             return false;
         }
-        let derived = open.client.logged_in(full, &open.tls.exporter(), &[], now);
+        let siblings = if open.sibling { Vec::new() } else { self.setup.siblings() };
+        let derived = open.client.logged_in(full, &open.tls.exporter(), &siblings, now);
         assert!(derived.is_ok(), "there is an exporter");
         if let Some((mechanism, issued)) = issued.filter(|_| committed.is_durable()) {
             let _ = open.client.token_issued(full, mechanism, issued.token.expose(), issued.expires, now);

@@ -3,6 +3,7 @@
 
 mod attack;
 mod client;
+mod early;
 mod oracle;
 mod recovery;
 mod service;
@@ -10,6 +11,7 @@ mod world;
 
 use crate::common::start_over;
 use crate::input::split;
+use early::Early;
 use world::{CLIENTS, Reply, Way, World};
 
 /// Operations of one run; what is behind them is not looked at.
@@ -29,7 +31,7 @@ pub fn run(data: &[u8]) {
 }
 
 fn step(world: &mut World, what: u8, [a, b, c]: [usize; 3]) {
-    match what % 16 {
+    match what % 18 {
         0 => _ = world.connect(a % CLIENTS, Way::of(b)),
         1 => world.plan(a),
         2 => world.deliver(a, b),
@@ -43,8 +45,10 @@ fn step(world: &mut World, what: u8, [a, b, c]: [usize; 3]) {
         10 => world.restart_client(a % CLIENTS, b),
         11 => world.reconfigure(a),
         12 => world.sweep(),
-        13 => world.whole_reconnect(a % CLIENTS, b & 1 == 0),
+        13 => world.whole_reconnect(a % CLIENTS, b & 1 == 0, b & 2 != 0),
         14 => world.whole_login(a % CLIENTS, b),
-        _ => world.deliver_again(a),
+        15 => world.deliver_again(a),
+        16 => world.finish_handshake(a, Early::of(b), c),
+        _ => world.replay_early(a, b),
     }
 }

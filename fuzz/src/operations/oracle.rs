@@ -1,21 +1,27 @@
 //! What is true, whatever the service thinks: who logged in, who sent what, and whom the user ended.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use fast_reauth::Timestamp;
 use fast_reauth::assertion::{DeviceId, Policy};
 use fast_reauth::mechanism::{Outcome, Recognised};
 
+use crate::common::Tls;
+
 /// A message that a client made.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Sent {
     pub(super) client: usize,
     pub(super) mechanism: &'static str,
     pub(super) octets: Vec<u8>,
     /// Beside a token.
     pub(super) count: Option<u64>,
-    /// The secret of the TLS connection that it was made for.
-    pub(super) channel: [u8; 32],
+    /// The TLS connection that it was made for.
+    pub(super) tls: Tls,
+    /// Whether it was made for the sibling service.
+    pub(super) sibling: bool,
+    /// Which login it is for: the same for early data and for what is sent again where that was not taken.
+    pub(super) login: usize,
     pub(super) accepted: bool,
 }
 
@@ -30,6 +36,10 @@ struct Login {
 /// A connection, as the rules see it.
 pub(super) struct Channel<'a> {
     pub(super) secret: &'a [u8; 32],
+    /// Whether this is early data.
+    pub(super) early: bool,
+    /// Whether this is the sibling service.
+    pub(super) sibling: bool,
     pub(super) handle: [u8; 16],
     pub(super) resumed: Option<[u8; 16]>,
     /// Whether somebody else may have the same secrets.
@@ -45,13 +55,26 @@ pub(super) struct Received<'a> {
     pub(super) count: Option<u64>,
 }
 
+impl<'a> Received<'a> {
+    /// An attribute of IKY's messages, which no other mechanism has.
+    fn attribute(&self, name: &[u8]) -> Option<&'a [u8]> {
+        let octets = Some(self.octets).filter(|_| self.mechanism.starts_with("IKY-"))?;
+        let value = octets.windows(name.len()).position(|found| found == name)? + name.len();
+        octets[value..].split(|&octet| octet == b',').next()
+    }
+}
+
 /// Everything that happened.
 #[derive(Default)]
 pub(super) struct Oracle {
     pub(super) sent: Vec<Sent>,
     logins: HashMap<[u8; 8], Login>,
-    /// Who authenticated on each connection.
-    sessions: HashMap<[u8; 16], BTreeSet<String>>,
+    /// Who authenticated on each connection, and whether at the sibling.
+    sessions: HashMap<[u8; 16], BTreeSet<(bool, String)>>,
+    /// The counters that were accepted, with their assertions.
+    counted: HashSet<(Vec<u8>, Vec<u8>)>,
+    /// The logins that were accepted, where they are counted.
+    taken: HashSet<usize>,
 }
 
 impl Oracle {
@@ -60,11 +83,11 @@ impl Oracle {
         device: [u8; 8],
         client: usize,
         user: &'static str,
-        handle: [u8; 16],
+        (handle, sibling): ([u8; 16], bool),
         at: Timestamp,
     ) {
         self.logins.insert(device, Login { client, user, at, revoked: false });
-        self.sessions.entry(handle).or_default().insert(user.to_owned());
+        self.sessions.entry(handle).or_default().insert((sibling, user.to_owned()));
     }
 
     /// The account's logins until now are over, but for one.
@@ -101,15 +124,20 @@ impl Oracle {
             assert_eq!(on.user, login.user, "EXTERNAL on another user's session");
             let name = login.user.as_bytes();
             assert!(message.octets.is_empty() || message.octets == name, "EXTERNAL for somebody else");
-            let alone = resumed.is_some_and(|who| who.iter().eq([login.user]));
+            let alone = resumed.is_some_and(|who| who.iter().eq([&(on.sibling, login.user.to_owned())]));
             assert!(alone, "EXTERNAL on a session of {resumed:?}");
+            assert!(!on.early, "EXTERNAL in early data");
         } else {
-            let is_it = |sent: &&mut Sent| sent.octets == message.octets && sent.mechanism == message.mechanism;
+            let is_it = |sent: &&mut Sent| {
+                (&sent.octets[..], sent.mechanism, sent.sibling) == (message.octets, message.mechanism, on.sibling)
+            };
             // The same octets may have been made twice, for nothing in them is fresh: HT without binding.
             let mut made = self.sent.iter_mut().filter(is_it).filter(|sent| sent.client == login.client).peekable();
-            assert!(made.peek().is_some(), "a message was accepted that its client never sent");
-            if message.mechanism.ends_with("-EXPR") {
-                assert!(made.any(|sent| sent.channel == *on.secret), "a proof was accepted on another channel");
+            let sent = made.peek().expect("a message was accepted that its client never sent");
+            let login_of = sent.login;
+            if message.mechanism.ends_with("-EXPR") || message.mechanism.ends_with("-UNIQ") {
+                let here = |sent: &mut Sent| (sent.tls.secret, sent.tls.early_data) == (*on.secret, on.early);
+                assert!(made.any(here), "a proof was accepted on another channel");
             } else if message.mechanism.starts_with("IKY-") {
                 let sent = made.next().expect("there is one");
                 assert!(!core::mem::replace(&mut sent.accepted, true), "a proof was accepted twice");
@@ -118,8 +146,18 @@ impl Oracle {
                 assert!(fresh.peek().is_some(), "a count was accepted twice");
                 fresh.filter(|sent| sent.count == message.count).for_each(|sent| sent.accepted = true);
             }
+            let counted = message.attribute(b",i=").zip(message.attribute(b",n="));
+            if on.early {
+                assert!(counted.is_some(), "early data that nobody counts");
+                let own = (on.sibling, login.user.to_owned());
+                assert!(resumed.is_some_and(|who| who.contains(&own)), "early data on a session of {resumed:?}");
+            }
+            if let Some((id, count)) = counted {
+                assert!(self.counted.insert((id.to_vec(), count.to_vec())), "a counter was accepted twice");
+                assert!(self.taken.insert(login_of), "early data was accepted, and what was sent in its place");
+            }
         }
-        self.sessions.entry(on.handle).or_default().insert(client.identity().to_owned());
+        self.sessions.entry(on.handle).or_default().insert((on.sibling, client.identity().to_owned()));
     }
 
     /// Nobody is accepted without a name, and nobody named who was not accepted.

@@ -24,29 +24,37 @@ impl World {
         // A login in the second of a revocation counts as one before it.
         self.now = Timestamp::from_secs(self.now.as_secs() + 1);
         for client in 0..CLIENTS {
-            let holds = Kept::of(&self.clients[client]).is_something();
-            if holds || client == last {
-                let _ = self.get_in(client, true);
+            for sibling in [false, true] {
+                if Kept::of(&self.clients[client]).has_something(sibling) || client == last {
+                    let _ = self.get_in(client, true, sibling);
+                }
             }
         }
         let client = last;
         let at = self.connect(client, Way::plain(false));
         assert!(self.log_in_fully(at, &bound(self.user(client)), false, false), "a full login is not remembered");
-        assert_eq!(self.get_in(client, true), In::Recognised, "behind a full login, on its session");
+        assert_eq!(self.get_in(client, true, false), In::Recognised, "behind a full login, on its session");
         let needs_session = match self.setup.lineage {
             LineageRule::Never => false,
             LineageRule::ForReusableProofs => self.setup.pins.iter().any(|pin| pin.needs_counter()),
             LineageRule::Always => !self.setup.pins.is_empty(),
         };
         if !needs_session {
-            assert_eq!(self.get_in(client, false), In::Recognised, "behind a full login, on another session");
+            assert_eq!(self.get_in(client, false, false), In::Recognised, "behind a full login, on another session");
+            if !self.setup.pins.is_empty() {
+                assert_eq!(
+                    self.get_in(client, false, true),
+                    In::Recognised,
+                    "at the sibling, where it never logged in"
+                );
+            }
         }
     }
 
     /// The client does as it is told until it is in.
-    fn get_in(&mut self, client: usize, mut resume: bool) -> In {
+    fn get_in(&mut self, client: usize, mut resume: bool, sibling: bool) -> In {
         for _ in 0..4 {
-            let at = self.connect(client, Way::plain(resume));
+            let at = self.connect(client, Way { sibling, ..Way::plain(resume) });
             match self.on_this_connection(at) {
                 Some(how) => return how,
                 None => resume = false,
@@ -69,15 +77,7 @@ impl World {
                 Plan::Abandon => panic!("the server is the right one"),
             };
             let (mechanism, octets, owner) = (attempt.mechanism(), attempt.message().to_vec(), open.owner);
-            let sent = super::oracle::Sent {
-                client: owner,
-                mechanism,
-                octets: octets.clone(),
-                count: attempt.count(),
-                channel: open.tls.secret,
-                accepted: false,
-            };
-            self.oracle.sent.push(sent);
+            let _ = self.sends(at, &attempt);
             let verdict = self.judge(at, mechanism, &octets, attempt.count(), owner, Fault::None);
             let open = &mut self.open[at];
             match open.client.settle(attempt, verdict.outcome, verdict.message.as_deref(), now) {

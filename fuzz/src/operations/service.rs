@@ -8,7 +8,7 @@ use fast_reauth::assertion::{
 };
 use fast_reauth::channel::ServerName;
 use fast_reauth::internal::{fingerprint, small_store};
-use fast_reauth::mechanism::Server;
+use fast_reauth::mechanism::{Server, Sibling};
 use fast_reauth::store::{Commit, Committed, Device, Found, Lookup, MemoryStore, Revoke, Store, Unavailable};
 
 use crate::common::{FULL, NAME};
@@ -20,28 +20,47 @@ pub(super) struct Setup {
     pub(super) tokens: Option<HtMechanism>,
     pub(super) sealed: bool,
     external: bool,
+    early: bool,
     pub(super) lineage: LineageRule,
-    /// Each generation of keys, with each of two offers.
-    pub(super) servers: Vec<Server>,
+    /// Each generation of keys, with each of two offers: IMAP's, then those of SMTP, its sibling.
+    servers: [Vec<Server>; 2],
 }
 
 /// Each is made once: a configuration costs more than a run.
 static SETUPS: LazyLock<Vec<Setup>> = LazyLock::new(|| {
     let lineages = [LineageRule::Never, LineageRule::ForReusableProofs, LineageRule::Always];
     let more = lineages.into_iter().flat_map(|lineage| [false, true].map(|external| (lineage, external)));
-    let all = (0..KINDS).flat_map(|kind| more.clone().map(move |(lineage, external)| (kind, lineage, external)));
-    all.map(|(kind, lineage, external)| Setup::new(kind, lineage, external)).collect()
+    let more = more.flat_map(|(lineage, external)| [false, true].map(|early| (lineage, external, early)));
+    let all = (0..KINDS).flat_map(|kind| more.clone().map(move |more| (kind, more)));
+    all.map(|(kind, (lineage, external, early))| Setup::new(kind, lineage, external, early)).collect()
 });
 
-const KINDS: u8 = 9;
+const KINDS: u8 = 10;
 
 impl Setup {
     pub(super) fn of(kind: u8, more: u8) -> &'static Self {
         let at = (usize::from(kind % KINDS) * 3 + usize::from(more) % 3) * 2 + usize::from(more & 16 == 0);
-        &SETUPS[at]
+        &SETUPS[at * 2 + usize::from(more & 8 != 0)]
     }
 
-    fn new(kind: u8, lineage: LineageRule, external: bool) -> Self {
+    /// Whether its mechanisms are those of TLS 1.2.
+    pub(super) fn needs_tls12(&self) -> bool {
+        self.tokens == Some(HtMechanism::HT_SHA_256_UNIQ)
+    }
+
+    /// Its configurations at the service itself, or at its sibling.
+    pub(super) fn servers(&self, sibling: bool) -> &[Server] {
+        &self.servers[usize::from(sibling)]
+    }
+
+    /// What a full login at the service makes known at the sibling.
+    pub(super) fn siblings(&self) -> Vec<Sibling> {
+        let name = ServerName::parse(NAME).expect("a name");
+        let there = |pin| Sibling { scope: Scope::new(Name::SMTP, name.clone()), pin };
+        self.pins.first().copied().map(there).into_iter().collect()
+    }
+
+    fn new(kind: u8, lineage: LineageRule, external: bool, early: bool) -> Self {
         let endp = Pin::mac(Hash::Sha256, Binding::EndPoint);
         let (pins, tokens, sealed) = match kind {
             0 => (vec![Pin::SHA_256_EXPR], None, false),
@@ -52,28 +71,36 @@ impl Setup {
             5 => (vec![Pin::SHA_256_EXPR, Pin::SHA_256_NONE], None, false),
             6 => (vec![], Some(HtMechanism::HT_SHA_256_EXPR), false),
             7 => (vec![], Some(HtMechanism::HT_SHA_256_NONE), false),
+            8 => (vec![], Some(HtMechanism::HT_SHA_256_UNIQ), false),
             _ => (vec![Pin::ED25519_EXPR], HtMechanism::from_name("HT2-SHA-256-EXPR"), true),
         };
-        let mut setup = Self { pins, tokens, sealed, external, lineage, servers: Vec::new() };
-        setup.servers = setup.all_servers();
+        let mut setup = Self { pins, tokens, sealed, external, early, lineage, servers: [Vec::new(), Vec::new()] };
+        setup.servers = [false, true].map(|sibling| setup.all_servers(sibling));
         setup
     }
 
-    fn all_servers(&self) -> Vec<Server> {
+    fn all_servers(&self, sibling: bool) -> Vec<Server> {
         let both = ServiceKeys::new(1, &[0x11; 32]).and(2, &[0x22; 32]).expect("two ids");
         let second = both.clone().current(2).expect("it is there");
         let keys = [ServiceKeys::new(1, &[0x11; 32]), second.clone(), second.without(1)];
-        keys.iter().flat_map(|keys| [false, true].map(|other| self.server(keys, other))).collect()
+        keys.iter().flat_map(|keys| [false, true].map(|other| self.server(sibling, keys, other))).collect()
     }
 
-    fn server(&self, keys: &ServiceKeys, other_offer: bool) -> Server {
+    fn server(&self, sibling: bool, keys: &ServiceKeys, other_offer: bool) -> Server {
         let mut policy = Policy::default();
         policy.lineage = self.lineage;
         let name = ServerName::parse(NAME).expect("a name");
         // One mechanism less is another offer, which a client has to log in to fully.
         let full = if other_offer { &FULL[..1] } else { &FULL[..] };
-        let server = Server::new(Name::IMAP, [name], full.iter().copied()).expect("it has a name");
+        let service = if sibling { Name::SMTP } else { Name::IMAP };
+        let server = Server::new(service, [name], full.iter().copied()).expect("it has a name");
         let mut server = server.pins(self.pins.iter().copied()).policy(policy);
+        if !sibling {
+            server = self.siblings().into_iter().fold(server, Server::sibling);
+        }
+        if self.early {
+            server = server.early_data();
+        }
         if self.sealed {
             server = server.sealed(keys.clone());
         }

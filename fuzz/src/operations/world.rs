@@ -7,10 +7,10 @@ use fast_reauth::mechanism::{Connection, Outcome, Verdict};
 use fast_reauth::store::Store;
 use fast_reauth::store::client::{self, Attempt, Plan, Predecessor, Settled};
 
-use super::client::{Client, Kept};
+use super::client::{Client, Kept, Session, account_at};
 use super::oracle::{Channel, Oracle, Received, Sent};
 use super::service::{Fault, Service, Setup};
-use crate::common::{START, Tls, account, bound, fresh};
+use crate::common::{START, Tls, bound, fresh};
 use crate::input::edited;
 
 pub(super) const CLIENTS: usize = 4;
@@ -47,23 +47,27 @@ impl Reply {
 /// How a client connects.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Way {
-    resume: bool,
+    pub(super) resume: bool,
     /// Else the client speaks first.
-    sees_offer: bool,
-    node: usize,
+    pub(super) sees_offer: bool,
+    pub(super) node: usize,
     /// TLS 1.2 without the extended master secret, where it is not resumed.
-    may_be_shared: bool,
+    pub(super) may_be_shared: bool,
+    pub(super) sibling: bool,
+    /// What the client sends first is early data, where the session allows it.
+    pub(super) early: bool,
 }
 
 impl Way {
     pub(super) fn of(octet: usize) -> Self {
-        let node = octet >> 2 & 1;
-        Self { resume: octet & 1 == 0, sees_offer: octet & 2 == 0, node, may_be_shared: octet >> 4 == 15 }
+        let (node, sibling, early) = (octet >> 2 & 1, octet & 8 != 0, octet & 16 != 0);
+        let may_be_shared = octet >> 4 == 15;
+        Self { resume: octet & 1 == 0, sees_offer: octet & 2 == 0, node, may_be_shared, sibling, early }
     }
 
     /// To the first node, and nothing is wrong with it.
     pub(super) fn plain(resume: bool) -> Self {
-        Self { resume, sees_offer: true, node: 0, may_be_shared: false }
+        Self { resume, sees_offer: true, node: 0, may_be_shared: false, sibling: false, early: false }
     }
 }
 
@@ -77,10 +81,12 @@ pub(super) fn session_handle(tls: &Tls) -> [u8; 16] {
 pub(super) struct Open {
     pub(super) owner: usize,
     pub(super) tls: Tls,
+    /// Whether it is to the sibling service.
+    pub(super) sibling: bool,
     pub(super) client: client::Connection<'static>,
     pub(super) server: Connection<'static>,
-    attempt: Option<(Attempt, usize)>,
-    answer: Option<Verdict>,
+    pub(super) attempt: Option<(Attempt, usize)>,
+    pub(super) answer: Option<Verdict>,
 }
 
 pub(super) struct World {
@@ -103,6 +109,7 @@ impl World {
     pub(super) fn new(setup: &'static Setup, tls12: bool) -> Self {
         let clients = USERS.map(|user| Client::new(user, setup)).into();
         let (service, open, oracle) = (Service::new(), Vec::new(), Oracle::default());
+        let tls12 = tls12 || setup.needs_tls12();
         Self { setup, tls12, nodes: [0, 0], service, backup: 0, clients, open, oracle, now: START, recovering: false }
     }
 
@@ -112,31 +119,52 @@ impl World {
 
     /// A new connection of a client. Returns its place.
     pub(super) fn connect(&mut self, owner: usize, way: Way) -> usize {
-        let (this, setup) = (&self.clients[owner], self.setup);
-        let before = this.session.as_ref().filter(|_| way.resume);
+        let (this, now) = (&self.clients[owner], self.now);
+        let fits = |before: &&Session| way.resume && (before.sibling == way.sibling || owner == MALLORY);
+        let before = this.session.as_ref().filter(fits);
         let version12 = Some(!way.may_be_shared).filter(|_| self.tls12 || way.may_be_shared);
         let full = || Tls { version12, ..Tls::full() };
-        let tls = before.map_or_else(full, |before| Tls::resuming(&before.tls));
-        let node = &setup.servers[self.nodes[way.node]];
-        let mut server = Connection::new(node, tls.server()).seal_with(fresh()).grant_with(fresh());
-        if let Some(lookup) = server.lookup() {
-            let found = self.service.lookup(&lookup, self.now);
-            server = server.resumes(found.ok().and_then(|found| found.lineage));
+        let mut tls = before.map_or_else(full, |before| Tls::resuming(&before.tls));
+        tls.unique = tls.version12.map(|_| fresh());
+        if way.early && tls.version12.is_none() && tls.resumed.is_some() {
+            (tls.early_data, tls.has_exporter, tls.early_exporter) = (true, false, true);
         }
-        let mut client = this.accounts.connect_shared(&account(this.user), tls.client());
-        client = client.resumes(before.and_then(|before| before.predecessor.clone()));
-        if way.sees_offer {
-            client.saw_offer(server.mechanisms(self.now));
-            client.saw_fast(server.fast_mechanisms().into_iter().map(|mechanism| mechanism.name()));
-        }
+        let predecessor = before.and_then(|before| before.predecessor.clone());
         if self.open.len() == CONNECTIONS {
             self.open.remove(0);
         }
-        self.open.push(Open { owner, tls, client, server, attempt: None, answer: None });
+        let open = self.open_on(owner, way.sibling, way.node, tls, predecessor);
+        if way.sees_offer && !open.tls.early_data {
+            open.client.saw_offer(open.server.mechanisms(now));
+            open.client.saw_fast(open.server.fast_mechanisms().into_iter().map(|mechanism| mechanism.name()));
+        }
         self.open.len() - 1
     }
 
-    fn at(&self, which: usize) -> Option<usize> {
+    /// Both ends on this TLS connection.
+    pub(super) fn open_on(
+        &mut self,
+        owner: usize,
+        sibling: bool,
+        node: usize,
+        tls: Tls,
+        predecessor: Option<Predecessor>,
+    ) -> &mut Open {
+        let (this, server) = (&self.clients[owner], self.server_end(sibling, node, &tls));
+        let client = this.accounts.connect_shared(&account_at(sibling, this.user), tls.client()).resumes(predecessor);
+        self.open.push(Open { owner, tls, sibling, client, server, attempt: None, answer: None });
+        self.open.last_mut().expect("it was pushed")
+    }
+
+    pub(super) fn server_end(&self, sibling: bool, node: usize, tls: &Tls) -> Connection<'static> {
+        let node = &self.setup.servers(sibling)[self.nodes[node % 2]];
+        let server = Connection::new(node, tls.server()).seal_with(fresh()).grant_with(fresh());
+        let Some(lookup) = server.lookup() else { return server };
+        let found = self.service.lookup(&lookup, self.now);
+        server.resumes(found.ok().and_then(|found| found.lineage))
+    }
+
+    pub(super) fn at(&self, which: usize) -> Option<usize> {
         (!self.open.is_empty()).then(|| which % self.open.len())
     }
 
@@ -147,18 +175,34 @@ impl World {
         if open.attempt.is_some() {
             return;
         }
-        if let Plan::Known(attempt) = open.client.plan(now) {
-            let sent = Sent {
-                client: open.owner,
-                mechanism: attempt.mechanism(),
-                octets: attempt.message().to_vec(),
-                count: attempt.count(),
-                channel: open.tls.secret,
-                accepted: false,
-            };
-            self.oracle.sent.push(sent);
-            open.attempt = Some((attempt, self.oracle.sent.len() - 1));
+        let attempt = if open.tls.early_data {
+            open.client.plan_early(now)
+        } else {
+            match open.client.plan(now) {
+                Plan::Known(attempt) => Some(attempt),
+                _ => None,
+            }
+        };
+        if let Some(attempt) = attempt {
+            let sent = self.sends(at, &attempt);
+            self.open[at].attempt = Some((attempt, sent));
         }
+    }
+
+    /// Notes what a client sends on this connection. Returns its place.
+    pub(super) fn sends(&mut self, at: usize, attempt: &Attempt) -> usize {
+        let (open, login) = (&self.open[at], self.oracle.sent.len());
+        self.oracle.sent.push(Sent {
+            client: open.owner,
+            mechanism: attempt.mechanism(),
+            octets: attempt.message().to_vec(),
+            count: attempt.count(),
+            tls: open.tls.clone(),
+            sibling: open.sibling,
+            login,
+            accepted: false,
+        });
+        login
     }
 
     /// The service gets what the client sent, once; and its store may fail at it.
@@ -224,6 +268,8 @@ impl World {
         if let Some(client) = &verdict.recognised {
             let channel = Channel {
                 secret: &open.tls.secret,
+                early: open.tls.early_data,
+                sibling: open.sibling,
                 handle: session_handle(&open.tls),
                 may_be_shared: open.tls.version12 == Some(false),
                 resumed: open.tls.resumed.map(|handle| *handle.as_octets()),
@@ -244,13 +290,15 @@ impl World {
 
     /// The client gets an answer, or what somebody made of it.
     pub(super) fn reply(&mut self, which: usize, how: Reply, edit: usize) {
-        let Some(at) = self.at(which) else { return };
+        // In early data there is no answer yet: it comes behind the server's Finished.
+        let Some(at) = self.at(which).filter(|&at| !self.open[at].tls.early_data) else { return };
         let other = self.open.iter().filter_map(|open| open.answer.as_ref()?.message.clone()).nth(edit % CONNECTIONS);
         let (open, now) = (&mut self.open[at], self.now);
         let Some(answer) = open.answer.take() else { return };
         let Some((attempt, _)) = open.attempt.take() else { return };
         let external = attempt.mechanism() == "EXTERNAL";
-        let held = self.clients[open.owner].accounts.assertions(&account(self.clients[open.owner].user));
+        let account = account_at(open.sibling, self.clients[open.owner].user);
+        let held = self.clients[open.owner].accounts.assertions(&account);
         let (outcome, message) = match how {
             Reply::Lost => {
                 self.open.remove(at);
@@ -273,7 +321,7 @@ impl World {
             Settled::Failed(_) => assert!(!honest || answer.outcome != Outcome::Accepted, "{settled:?} after success"),
         }
         if matches!(how, Reply::BareFailure | Reply::BareSuccess) {
-            let kept = self.clients[open.owner].accounts.assertions(&account(self.clients[open.owner].user));
+            let kept = self.clients[open.owner].accounts.assertions(&account);
             assert!(
                 external || held.iter().all(|one| kept.iter().any(|left| left.id() == one.id())),
                 "nobody signed that"
@@ -298,12 +346,12 @@ impl World {
         }
         let predecessor = Predecessor { lineage: open.tls.lineage(), family: open.client.family() };
         self.clients[open.owner].session =
-            Some(super::client::Session { tls: open.tls.clone(), predecessor: Some(predecessor) });
+            Some(Session { tls: open.tls.clone(), sibling: open.sibling, predecessor: Some(predecessor) });
     }
 
     /// A login with a password or the like on this connection, whose answer may be lost.
     pub(super) fn full_login(&mut self, which: usize, kind: usize, lost: bool) {
-        let Some(at) = self.at(which) else { return };
+        let Some(at) = self.at(which).filter(|&at| !self.open[at].tls.early_data) else { return };
         let user = self.user(self.open[at].owner);
         let full = match kind % 8 {
             6 => FullLogin::new("PLAIN", user).expect("names"),
@@ -316,8 +364,8 @@ impl World {
     }
 
     /// A client comes back, and everything goes well.
-    pub(super) fn whole_reconnect(&mut self, owner: usize, resume: bool) {
-        let at = self.connect(owner, Way::plain(resume));
+    pub(super) fn whole_reconnect(&mut self, owner: usize, resume: bool, sibling: bool) {
+        let at = self.connect(owner, Way { sibling, ..Way::plain(resume) });
         self.plan(at);
         self.deliver(at, 0);
         self.reply(at, Reply::Honest, 0);
@@ -340,7 +388,7 @@ impl World {
 
     /// Other keys, or another offer, at one of the nodes.
     pub(super) fn reconfigure(&mut self, which: usize) {
-        self.nodes[which / 32 % 2] = which % self.setup.servers.len();
+        self.nodes[which / 32 % 2] = which % self.setup.servers(false).len();
     }
 
     pub(super) fn backup_or_restore(&mut self, which: usize) {
