@@ -3,9 +3,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod answer;
 mod bounds;
 mod channel;
 mod client;
+mod commit;
 mod early;
 mod external;
 mod forger;
@@ -15,6 +17,8 @@ mod origin;
 mod record;
 mod replay;
 mod stolen;
+mod stored;
+mod values;
 mod weakest;
 
 use common::*;

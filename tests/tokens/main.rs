@@ -8,6 +8,7 @@ mod life;
 mod message;
 mod refusals;
 mod relays;
+mod values;
 #[cfg(feature = "xmpp")]
 mod xmpp;
 
