@@ -85,6 +85,7 @@ fn an_answer_outside_the_grammar() {
         (format!("x=5,{v},z=1"), at('v')),
         (String::from("x=5,v=AAAA"), at('v')),
         (String::from("x=5,z=1"), at('v')),
+        (format!("x=5,z={}=", "A".repeat(43)), at('v')),
         (String::from("x=5"), at('v')),
         (String::from("x=5,v"), Malformed::NotAnAttribute),
         (format!("{v}\0"), Malformed::NotText),
@@ -145,4 +146,16 @@ fn a_message_that_ends_in_its_gs2_header() {
     for covered in ["p=tls-exporter", "n", "y", "", "p=tls-exporter,", "p=tls-exporter,a=alice"] {
         let _ = refused(&pair, &tls, EXPR[0], &forger.prove(&tls, None, covered), Outcome::Malformed);
     }
+}
+
+#[test]
+fn nothing_but_iky_goes_on_from_early_data() {
+    let (pair, first) = logged_in(server());
+    let tls = Tls::resuming(&first);
+    let (mut client, attempt) = pair.attempt("alice", &tls, Some(&first), &["EXTERNAL"]);
+    for taken in [true, false] {
+        let (_, external) = pair.attempt("alice", &tls, Some(&first), &["EXTERNAL"]);
+        assert!(client.handshake_finished(tls.client(), external.unwrap(), taken).is_none(), "{taken}");
+    }
+    assert_eq!(attempt.unwrap().mechanism(), "EXTERNAL");
 }

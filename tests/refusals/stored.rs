@@ -76,6 +76,27 @@ fn what_was_stored_is_read_as_it_was() {
 }
 
 #[test]
+fn what_is_stored_says_whose_it_is_and_since_when() {
+    let Kept { record, lineage, token, slot, assertion, .. } = kept();
+    let (identity, login_name) = ("alice@example.com", "alice");
+    assert_eq!((record.identity(), record.login_name()), (identity, login_name));
+    assert_eq!(
+        (record.pin(), record.scope(), record.device()),
+        (Pin::SHA_256_EXPR, &account("alice").scope, token.device())
+    );
+    assert_eq!((record.origin(), record.issued(), record.full_login()), (Origin::Bound, START, START));
+    assert_eq!((record.renews(), record.is_revoked()), (None, false));
+    assert_eq!((lineage.identity(), lineage.login_name()), (identity, login_name));
+    assert_eq!((lineage.scope(), lineage.device(), lineage.origin()), (record.scope(), record.device(), Origin::Bound));
+    assert_eq!((lineage.full_login(), lineage.is_shared(), lineage.is_revoked()), (START, false, false));
+    assert_eq!((token.identity(), token.authcid(), token.scope()), (identity, login_name, record.scope()));
+    assert_eq!((token.is_revoked(), slot.mechanism()), (false, HtMechanism::HT_SHA_256_EXPR));
+    assert_eq!((slot.origin(), slot.full_login()), (Origin::Bound, START));
+    assert!(START < slot.expires() && START < record.expires() && START < lineage.expires());
+    assert_eq!((assertion.login_name(), assertion.origin(), assertion.issued()), (login_name, Origin::Bound, START));
+}
+
+#[test]
 fn what_was_stored_is_read_whole_or_not_at_all() {
     let check = |kind: &str, octets: &[u8], read: Read<'_>| {
         let magic = octets.iter().position(|&octet| octet == 1).expect("the version, behind the name");

@@ -7,7 +7,7 @@ mod early;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::*;
-use fast_reauth::assertion::{Binding, ClientAssertion, DeviceId, Hash, Pin, Policy, ServiceKeys};
+use fast_reauth::assertion::{AccountSecret, Binding, ClientAssertion, DeviceId, Hash, Pin, Policy, ServiceKeys};
 use fast_reauth::mechanism::{Connection, Login, Outcome, Received, Server, Step, Verdict, iky};
 use fast_reauth::store::client::{Accounts, Plan, Settled};
 use fast_reauth::store::{Commit, Committed, MemoryStore, NewSecret, Revoke, Store};
@@ -544,4 +544,27 @@ fn a_long_name_of_an_account_is_not_sealed() {
         let Commit::Remember(remember) = logged_in.commit else { panic!("a login") };
         assert_eq!(remember.records.is_empty(), is_sealed, "the store has what the client has not");
     }
+}
+
+/// What stands in for a key or a secret that isn't there is known to everybody: zeros.
+#[test]
+fn what_is_sealed_with_the_stand_ins_of_missing_keys() {
+    let forger = Service::with(server().sealed(ServiceKeys::new(7, &[0; 32])));
+    forger.full_login("alice");
+    let login = forger.connection(&Tls::full()).account_lookup("alice").login.unwrap().id();
+    forger.commit(&Commit::Secret(NewSecret {
+        login,
+        identity: "alice".into(),
+        secret: AccountSecret::new([0; AccountSecret::LEN]),
+        found: false,
+        device: DeviceId::new([9; 8]),
+        full_login: START,
+        until: later(40 * DAY),
+    }));
+    let forged = forger.sealed("alice");
+    assert_eq!(forger.try_this(&forged), Outcome::Accepted);
+    let service = Service::new();
+    assert_eq!(service.try_this(&forged), Outcome::Stale, "neither this key nor the account is known here");
+    service.sealed("alice");
+    assert_eq!(service.try_this(&forged), Outcome::Stale, "nor is the key");
 }
