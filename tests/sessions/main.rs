@@ -5,6 +5,7 @@
 mod common;
 
 mod client;
+mod shared;
 mod store;
 mod whose;
 mod worth;
