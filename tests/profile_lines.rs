@@ -722,6 +722,28 @@ fn acap_carries_octets_as_they_are() {
 }
 
 #[test]
+fn what_a_literal_ends_in_announces_no_other() {
+    let start = || acap::server(&offer());
+    let served = serve(
+        start,
+        "a1 AUTHENTICATE \"IKY-SHA-256-EXPR\" {6+}\r\nxy{9+}\r\na2 NOOP\r\n",
+        Outcome::Accepted,
+        Some(b"v"),
+    );
+    assert_eq!(
+        (served.request.unwrap().initial_response.unwrap(), served.rest.as_str()),
+        (Bytes::from("xy{9+}"), "a2 NOOP\r\n")
+    );
+    let start = || imap::authenticate(tag(), &offer(), name("EXTERNAL"), b"");
+    let (events, rest) = client(start().1, b"* 1 FETCH (BODY[] {3}\r\n{8}\r\na1 OK yes\r\na2 OK next\r\n", 4096);
+    assert!(matches!(&events[..], [Ok(Event::Pass(_)), Ok(Event::Done(done))] if done.accepted()));
+    assert_eq!(rest, b"a2 OK next\r\n");
+    // Its octets are not half of a line's end either.
+    let (events, _) = client(start().1, b"* 1 FETCH (BODY[] {2}\r\nx\r\na1 OK yes\r\n", 4096);
+    assert_eq!(events[0], Err(ProfileError::BareLineFeed));
+}
+
+#[test]
 fn too_much_is_an_error_and_never_grows() {
     let long = |len: usize| "x".repeat(len);
     let start = || imap::authenticate(tag(), &offer(), name(IKY), b"hello");

@@ -134,7 +134,7 @@ impl ClientExchange {
 
     fn step(&mut self, input: &mut BytesMut) -> Result<Event, ProfileError> {
         loop {
-            let literal = |part: &[u8]| self.dialect.server_literal(part);
+            let literal = |part: &[u8], is_first| self.dialect.server_literal(part, is_first);
             let Some(len) = wire::complete(input, wire::LINE_LIMIT, literal)? else {
                 return Ok(Event::NeedMore);
             };

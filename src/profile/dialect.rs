@@ -90,12 +90,12 @@ pub(super) trait Dialect: fmt::Debug + Sync {
         512
     }
 
-    /// The literal that this part of a line from the server announces.
-    fn server_literal(&self, part: &[u8]) -> Option<usize> {
+    /// Length of the literal that this part of a line from the server, perhaps its first, announces.
+    fn server_literal(&self, part: &[u8], _is_first: bool) -> Option<usize> {
         if self.uses_strings() { wire::literal(part, b"}") } else { None }
     }
 
-    /// The literal that this part of a line from the client announces; one that waits for a go-ahead is none.
+    /// Length of the literal that this part of a line from the client announces; one that waits for a go-ahead is none.
     fn client_literal(&self, part: &[u8]) -> Option<usize> {
         if self.uses_strings() { wire::literal(part, b"+}") } else { None }
     }

@@ -66,8 +66,8 @@ struct Imap;
 
 impl Dialect for Imap {
     /// Data has literals; the free text of a status may end in `{5}` and mean nothing by it.
-    fn server_literal(&self, part: &[u8]) -> Option<usize> {
-        if part.contains(&b'\n') {
+    fn server_literal(&self, part: &[u8], is_first: bool) -> Option<usize> {
+        if !is_first {
             return wire::literal(part, b"}");
         }
         let mut cursor = Cursor(part);

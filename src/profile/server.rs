@@ -125,7 +125,7 @@ impl ServerExchange {
         {
             return Ok(ServerEvent::OtherCommand);
         }
-        let literal = |part: &[u8]| self.dialect.client_literal(part);
+        let literal = |part: &[u8], _| self.dialect.client_literal(part);
         let len = match wire::complete(input, wire::LINE_LIMIT, literal) {
             Ok(Some(len)) => len,
             Ok(None) => return Ok(ServerEvent::NeedMore),

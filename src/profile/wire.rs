@@ -34,12 +34,12 @@ pub(super) fn decode_initial(text: &[u8]) -> Result<Vec<u8>, ProfileError> {
     }
 }
 
-/// Length of the first complete line in `input`, with its CRLF and the literals that `literal` finds at the end of a
-/// part.
+/// Length of the first complete line in `input`, with its CRLF and its literals. `literal` finds them at the end of the line's parts, of which
+/// it is told which is the first; what is inside a literal is no part, whatever it looks like.
 pub(super) fn complete(
     input: &[u8],
     limit: usize,
-    literal: impl Fn(&[u8]) -> Option<usize>,
+    literal: impl Fn(&[u8], bool) -> Option<usize>,
 ) -> Result<Option<usize>, ProfileError> {
     let too_long = ProfileError::TooLong { limit };
     let mut start = 0;
@@ -48,8 +48,8 @@ pub(super) fn complete(
         let Some(end) = part.iter().position(|&octet| octet == b'\n').map(|at| start + at) else {
             return if input.len() >= limit { Err(too_long) } else { Ok(None) };
         };
-        let so_far = input.get(..end).and_then(|line| line.strip_suffix(b"\r")).ok_or(ProfileError::BareLineFeed)?;
-        match literal(so_far) {
+        let part = input.get(start..end).and_then(|part| part.strip_suffix(b"\r")).ok_or(ProfileError::BareLineFeed)?;
+        match literal(part, start == 0) {
             None => return Ok(Some(end + 1)),
             Some(len) => start = (end + 1).checked_add(len).filter(|&start| start < limit).ok_or(too_long)?,
         }
