@@ -35,6 +35,9 @@ const SALT: usize = 16;
 const HEADER: usize = 1 + 4 + SALT;
 const LABEL: &[u8] = b"IKY sealed v1";
 
+/// What is read in the place of a record that can't be opened: a `b` is any octet of a key, the octet of an origin, and a letter of an identity.
+const STAND_IN: [u8; MAX_SEALED] = [b'b'; MAX_SEALED];
+
 /// A sealed assertion as a client sent it, not opened yet.
 pub(crate) struct Sealed {
     octets: Zeroizing<Vec<u8>>,
@@ -98,11 +101,16 @@ impl Sealed {
         rest.first_chunk().map(|id| u32::from_be_bytes(*id))
     }
 
-    /// The record in it, as far as it is this service's, this account's, and for what the message says. The service key is chosen by
-    /// its id, and no other is tried.
+    /// The record in it, and whether it is this service's, this account's, and for what the message says; if not, the record stands in for it.
+    /// The service key is chosen by its id, and no other is tried.
     ///
-    /// Whether it can be opened or not, it costs the same.
-    pub(crate) fn open(self, keys: &ServiceKeys, secret: Option<&AccountSecret>, bound: Bound<'_>) -> Option<Record> {
+    /// Whether it can be opened or not, it costs the same. `None` for what can't be one by its length.
+    pub(crate) fn open(
+        self,
+        keys: &ServiceKeys,
+        secret: Option<&AccountSecret>,
+        bound: Bound<'_>,
+    ) -> Option<(Record, bool)> {
         let (header, sealed) = self.octets.split_first_chunk::<HEADER>()?;
         let (version, key_id) = (header[0], u32::from_be_bytes(header[1..5].try_into().ok()?));
         let none = (Secret::zeroed(ServiceKeys::KEY_LEN), AccountSecret::new([0; AccountSecret::LEN]));
@@ -110,11 +118,10 @@ impl Sealed {
         let is_there = version == VERSION && key.is_some() && account.is_some() && !bound.pin.needs_counter();
         let key = box_key(key.unwrap_or(&none.0), account.unwrap_or(&none.1), &header[5..])?;
         let mut plain = Zeroizing::new(sealed.to_vec());
-        let opened = key.open_in_place(nonce(), associated(header, bound), &mut plain).ok()?;
-        if !is_there {
-            return None;
-        }
-        read(opened, bound)
+        let opened = key.open_in_place(nonce(), associated(header, bound), &mut plain).ok().filter(|_| is_there);
+        let stand_in = &STAND_IN[..sealed.len().checked_sub(aead::AES_256_GCM.tag_len())?];
+        let is_ours = opened.is_some();
+        read(opened.map_or(stand_in, |opened| opened), bound).map(|record| (record, is_ours))
     }
 }
 

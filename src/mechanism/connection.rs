@@ -420,11 +420,6 @@ impl<'s> Connection<'s> {
         login.clone().with_ordinal(self.successes)
     }
 
-    /// Whether this is the scope of this connection.
-    pub(super) fn is_in(&self, scope: &Scope) -> bool {
-        scope.service == self.server.service && scope.server_name == *self.facts.name()
-    }
-
     pub(super) fn scope(&self) -> Scope {
         Scope::new(self.server.service.clone(), self.facts.name().clone())
     }

@@ -69,10 +69,19 @@ impl OwnToken {
         Some(Self::made(keys.mac(slot.key)?, id, slot.mechanism, &slot.salt))
     }
 
-    /// A token that stands in for one that isn't there, so that its absence costs what a wrong one costs. Whoever is checked against it is
-    /// refused whatever it comes to.
-    pub(crate) fn stand_in(keys: &ServiceKeys, id: &TokenId, mechanism: HtMechanism) -> Self {
-        Self::made(keys.current_mac(), id, mechanism, &Salt::new([0; Salt::LEN]))
+    /// The token of this slot for its mechanism, and whether there is one; if not, it stands in for it, so that its absence costs what a wrong
+    /// one costs. Whoever is checked against that is refused whatever it comes to.
+    pub(crate) fn of_or_stand_in(
+        keys: &ServiceKeys,
+        id: &TokenId,
+        mechanism: HtMechanism,
+        slot: Option<&TokenSlot>,
+    ) -> (Self, bool) {
+        const NO_SALT: &Salt = &Salt::new([0; Salt::LEN]);
+        let key = keys.mac(slot.map_or(keys.current_id(), |slot| slot.key));
+        let is_there = slot.is_some() && key.is_some();
+        let salt = slot.filter(|_| is_there).map_or(NO_SALT, |slot| &slot.salt);
+        (Self::made(key.unwrap_or(keys.current_mac()), id, mechanism, salt), is_there)
     }
 
     fn made(key: &MacKey, id: &TokenId, mechanism: HtMechanism, salt: &Salt) -> Self {

@@ -1,6 +1,7 @@
 //! HT and HT2, the server's side.
 
 use core::fmt;
+use core::hint::black_box;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -150,8 +151,9 @@ pub(crate) struct AwaitTokens<'m> {
 
 impl AwaitTokens<'_> {
     pub(crate) fn verify(self, found: &Found, now: Timestamp) -> Step {
-        let record = found.token.as_ref().filter(|record| self.is_meant(record));
         // From here to the comparison everything costs the same, whether there are two tokens or none.
+        let is_meant = self.is_meant(found.token.as_deref());
+        let record = found.token.as_ref().filter(|_| is_meant);
         let slots = record.map_or([None, None], |record| [record.new.as_ref(), record.current.as_ref()]);
         let [new, current] = slots.map(|slot| self.check(slot));
         let Some((record, (slot, token))) = record.zip(new.or(current)) else {
@@ -164,21 +166,27 @@ impl AwaitTokens<'_> {
         self.accept(record, slot, &token, now)
     }
 
-    /// Whether the client can mean these tokens at all.
-    fn is_meant(&self, record: &TokenRecord) -> bool {
-        record.id == self.id && *record.authcid == *self.message.authcid && self.connection.is_in(&record.scope)
+    /// Whether the client can mean these tokens at all. Without any, what the message says is compared with itself.
+    fn is_meant(&self, record: Option<&TokenRecord>) -> bool {
+        let (server, facts, authcid) = (self.connection.server, &self.connection.facts, self.message.authcid);
+        let id = black_box(record.map_or(&self.id, |record| &record.id));
+        let known_as = black_box(record.map_or(authcid, |record| &record.authcid));
+        let service = black_box(record.map_or(&server.service, |record| &record.scope.service));
+        let server_name = black_box(record.map_or(facts.name(), |record| &record.scope.server_name));
+        *id == self.id && known_as == authcid && *service == server.service && server_name == facts.name()
     }
 
     /// The token of this slot, if the message proves it: with the mechanism that it is pinned to, and no other.
     fn check<'s>(&self, slot: Option<&'s TokenSlot>) -> Option<(&'s TokenSlot, OwnToken)> {
         let mechanism = self.request.mechanism;
         let pinned = slot.filter(|slot| slot.mechanism == mechanism);
-        let token = pinned.and_then(|slot| OwnToken::of(&self.fast.keys, &self.id, slot));
-        let is_there = token.is_some();
-        let token = token.unwrap_or_else(|| OwnToken::stand_in(&self.fast.keys, &self.id, mechanism));
+        let (token, is_there) = OwnToken::of_or_stand_in(&self.fast.keys, &self.id, mechanism, pinned);
         let expected = initiator_hash(token.key(), self.binding(), &self.message.pairs);
         let verified = constant_time_eq(expected.as_ref(), self.message.hashed_token.as_ref());
-        pinned.map(|slot| (slot, token)).filter(|_| is_there && verified)
+        match pinned {
+            Some(slot) if is_there && verified => Some((slot, token)),
+            _ => None,
+        }
     }
 
     fn binding(&self) -> &[u8] {

@@ -1,6 +1,7 @@
 //! IKY, the server's side.
 
 use core::fmt;
+use core::hint::black_box;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -121,15 +122,20 @@ pub(crate) struct AwaitProofKeys<'m> {
 impl AwaitProofKeys<'_> {
     pub(crate) fn verify(self, found: &Found, now: Timestamp) -> Step {
         let lineage = found.lineage.as_deref();
-        let known = match self.message.assertion {
-            Named::Id(_) => found.record.clone(),
-            Named::Sealed(text) => self.open(text, found.account.as_deref()).map(Arc::new),
+        // From here to the comparison everything costs the same, whether there is a record or not.
+        let opened = match self.message.assertion {
+            Named::Id(_) => None,
+            Named::Sealed(text) => self.open(text, found.account.as_deref()),
         };
-        let record = known.as_ref().filter(|record| self.is_meant(record, lineage, now));
+        let known = match &self.message.assertion {
+            Named::Id(_) => found.record.as_ref(),
+            Named::Sealed(_) => opened.as_ref().and_then(|(record, is_ours)| Some(record).filter(|_| *is_ours)),
+        };
+        let is_meant = self.is_meant(known.map(|record| &**record), lineage, now);
+        let record = known.filter(|_| is_meant);
         let stand_in = stand_in(self.pin);
         let stored_key = record.map_or(&stand_in, |record| &record.stored_key);
 
-        // From here to the comparison everything costs the same, whether there is a record or not.
         let ancestor = if self.message.lineage { lineage.and_then(|lineage| lineage.lineage.as_ref()) } else { None };
         let Some((transcript, verified)) = self.check(stored_key, ancestor) else {
             return Step::Done(refused(Outcome::BindingMismatch));
@@ -148,8 +154,9 @@ impl AwaitProofKeys<'_> {
         }
     }
 
-    /// The record that the client brought, with what is known of it here: whether it was revoked.
-    fn open(&self, text: &str, account: Option<&AccountState>) -> Option<Record> {
+    /// The record that the client brought, with what is known of it here: whether it was revoked. Also whether it is one of this account; if
+    /// not, it is one that stands in for it.
+    fn open(&self, text: &str, account: Option<&AccountState>) -> Option<(Arc<Record>, bool)> {
         let keys = self.connection.server.sealing.as_ref()?;
         let bound = Bound {
             pin: self.pin,
@@ -157,22 +164,28 @@ impl AwaitProofKeys<'_> {
             server_name: self.message.server_name,
             login_name: self.message.authzid.as_deref().unwrap_or_default(),
         };
-        let mut record = Sealed::parse(text)?.open(keys, account.map(|account| &account.secret), bound)?;
-        record.revoked = account?.revoked.revokes(record.device, record.full_login);
-        Some(record).filter(|record| account.is_some_and(|account| account.identity == record.identity))
+        let (mut record, is_ours) = Sealed::parse(text)?.open(keys, account.map(|account| &account.secret), bound)?;
+        record.revoked = account.is_some_and(|account| account.revoked.revokes(record.device, record.full_login));
+        let is_theirs = *black_box(account.map_or(bound.login_name, |account| &account.identity)) == *record.identity;
+        Some((Arc::new(record), is_ours && is_theirs))
     }
 
-    /// Whether the message can speak of this record at all: pinned mechanism, scope, identity, and lineage where it claims one.
-    fn is_meant(&self, record: &Record, lineage: Option<&LineageRecord>, now: Timestamp) -> bool {
+    /// Whether the message can speak of this record at all: pinned mechanism, scope, identity, and lineage where it claims one. Without a
+    /// record what the message says is compared with itself.
+    fn is_meant(&self, record: Option<&Record>, lineage: Option<&LineageRecord>, now: Timestamp) -> bool {
         let (facts, server, message) = (&self.connection.facts, self.connection.server, &self.message);
-        let name = message.server_name;
-        record.pin == self.pin
-            && record.scope.service == server.service
-            && record.scope.server_name.as_str() == name
+        let (name, login_name) = (message.server_name, message.authzid.as_deref().unwrap_or(""));
+        let pin = black_box(record.map_or(self.pin, |record| record.pin));
+        let service = black_box(record.map_or(&server.service, |record| &record.scope.service));
+        let server_name = black_box(record.map_or(name, |record| record.scope.server_name.as_str()));
+        let known_as = black_box(record.map_or(login_name, |record| &record.login_name));
+        pin == self.pin
+            && *service == server.service
+            && server_name == name
             && server.names.iter().any(|configured| configured.as_str() == name)
             && (!facts.name_was_seen() || facts.name().as_str() == name)
-            && *record.login_name == *message.authzid.as_deref().unwrap_or("")
-            && (!message.lineage || self.has_lineage(record, lineage, now))
+            && known_as == login_name
+            && (!message.lineage || record.is_some_and(|record| self.has_lineage(record, lineage, now)))
     }
 
     /// Whether the client proves the lineage of a session that TLS did resume.

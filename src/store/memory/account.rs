@@ -6,6 +6,7 @@ use super::super::{Committed, Device, Link, NewSecret, Remember, StoredTokens};
 use super::Capacity;
 use super::client::{Client, Stored, device_of};
 use super::index::Name;
+use super::unpack::Wanted;
 use crate::assertion::{
     AccountSecret, AccountState, AssertionId, DeviceId, LineageRecord, LoginId, Record, Revocations, Scope, TokenId,
     TokenRecord,
@@ -45,8 +46,9 @@ impl Account {
     }
 
     /// What is known of it as a whole, where it has a secret that is found by this login.
-    pub(super) fn state(&self, login: &LoginId, now: Timestamp) -> Option<Arc<AccountState>> {
-        let secret = self.secret.as_ref().filter(|secret| now < secret.until && secret.logins.contains(login))?;
+    pub(super) fn state(&self, wanted: Wanted<'_, LoginId>, now: Timestamp) -> Option<Arc<AccountState>> {
+        let is_meant = |secret: &&Secret| now < secret.until && secret.logins.iter().any(|login| wanted.is(login));
+        let secret = self.secret.as_ref().filter(is_meant)?;
         let (identity, secret) = (self.identity.clone(), secret.secret.clone());
         Some(Arc::new(AccountState { identity, secret, revoked: self.revoked.clone() }))
     }
@@ -75,14 +77,14 @@ impl Account {
         is_this
     }
 
-    pub(super) fn record(&self, id: &AssertionId) -> Option<Arc<Record>> {
+    pub(super) fn record(&self, wanted: Wanted<'_, AssertionId>) -> Option<Arc<Record>> {
         let mut all = self.clients.iter().flat_map(|client| &client.records);
-        all.find(|stored| stored.record.id == *id).map(|stored| stored.record.clone())
+        all.find(|stored| wanted.is(&stored.record.id)).map(|stored| stored.record.clone())
     }
 
-    pub(super) fn tokens(&self, id: &TokenId) -> Option<Arc<TokenRecord>> {
+    pub(super) fn tokens(&self, wanted: Wanted<'_, TokenId>) -> Option<Arc<TokenRecord>> {
         let mut all = self.clients.iter().filter_map(|client| client.tokens.as_deref());
-        all.find(|tokens| tokens.record().id() == id).map(|tokens| Arc::new(tokens.record().clone()))
+        all.find(|tokens| wanted.is(tokens.record().id())).map(|tokens| Arc::new(tokens.record().clone()))
     }
 
     pub(super) fn lineage(&self, handle: &Handle) -> Option<Arc<LineageRecord>> {

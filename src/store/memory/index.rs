@@ -9,7 +9,10 @@ use super::table::{Place, Table};
 use crate::assertion::{AssertionId, LoginId, TokenId};
 use crate::channel::Handle;
 
-pub(super) const SHARDS: usize = 256;
+pub(super) const SHARDS: usize = 512;
+
+/// Kinds of names. Each has shards of its own, so that what is next to a name that nobody has is a name of its kind.
+const KINDS: usize = 4;
 
 /// What something of an account is found by.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +36,8 @@ pub(super) struct Places {
     newest: Option<Place>,
     /// Oldest first.
     older: Vec<Place>,
+    /// Where there is something of the same kind, whether or not it is what was looked for.
+    nearest: Option<Place>,
 }
 
 impl Places {
@@ -43,11 +48,15 @@ impl Places {
     pub(super) fn newest(&self) -> Option<Place> {
         self.newest
     }
+
+    pub(super) fn nearest(&self) -> Option<Place> {
+        self.nearest
+    }
 }
 
 impl FromIterator<Place> for Places {
     fn from_iter<I: IntoIterator<Item = Place>>(places: I) -> Self {
-        let mut all = Self { newest: None, older: Vec::new() };
+        let mut all = Self { newest: None, older: Vec::new(), nearest: None };
         places.into_iter().for_each(|place| all.older.extend(all.newest.replace(place)));
         all
     }
@@ -56,7 +65,7 @@ impl FromIterator<Place> for Places {
 impl Index {
     pub(super) fn new(shards: usize) -> Self {
         Self {
-            shards: (0..shards.max(1)).map(|number| RwLock::new(Table::new(number))).collect(),
+            shards: (0..shards.max(KINDS)).map(|number| RwLock::new(Table::new(number))).collect(),
             hasher: RandomState::new(),
         }
     }
@@ -64,7 +73,8 @@ impl Index {
     /// Where to look for it; another name may have the same hash, so it need not be there.
     pub(super) fn find(&self, name: &Name) -> Places {
         let (shard, tag) = self.shard(name);
-        shard.read().unwrap_or_else(PoisonError::into_inner).find(tag).collect()
+        let table = shard.read().unwrap_or_else(PoisonError::into_inner);
+        Places { nearest: table.nearest(tag), ..table.find(tag).collect() }
     }
 
     /// Takes in what is only in `after`, and removes what is only in `before`. Gives the names that are, or may be, at
@@ -110,6 +120,13 @@ impl Index {
 
     fn shard(&self, name: &Name) -> (&RwLock<Table>, u32) {
         let hash = self.hasher.hash_one(name);
-        (&self.shards[(hash >> 32) as usize % self.shards.len()], hash as u32)
+        let kind = match name {
+            Name::Record(_) => 0,
+            Name::Token(_) => 1,
+            Name::Handle(_) => 2,
+            Name::Login(_) => 3,
+        };
+        let each = self.shards.len() / KINDS;
+        (&self.shards[kind * each + (hash >> 32) as usize % each], hash as u32)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::account::Account;
 use super::pack::{Packed, is_small};
 use super::scopes::Scopes;
-use super::unpack;
+use super::unpack::{self, Wanted};
 use crate::assertion::{AccountState, AssertionId, LineageRecord, LoginId, Record, TokenId, TokenRecord};
 use crate::channel::Handle;
 use crate::time::Timestamp;
@@ -49,17 +49,17 @@ impl Slot {
         }
     }
 
-    pub(super) fn record(&self, id: &AssertionId, scopes: &Scopes) -> Option<Arc<Record>> {
+    pub(super) fn record(&self, wanted: Wanted<'_, AssertionId>, scopes: &Scopes) -> Option<Arc<Record>> {
         match self {
-            Self::Packed(packed) => unpack::record(packed, id, scopes),
-            Self::Open(account) => account.record(id),
+            Self::Packed(packed) => unpack::record(packed, wanted, scopes),
+            Self::Open(account) => account.record(wanted),
         }
     }
 
-    pub(super) fn tokens(&self, id: &TokenId, scopes: &Scopes) -> Option<Arc<TokenRecord>> {
+    pub(super) fn tokens(&self, wanted: Wanted<'_, TokenId>, scopes: &Scopes) -> Option<Arc<TokenRecord>> {
         match self {
-            Self::Packed(packed) => unpack::tokens(packed, id, scopes),
-            Self::Open(account) => account.tokens(id),
+            Self::Packed(packed) => unpack::tokens(packed, wanted, scopes),
+            Self::Open(account) => account.tokens(wanted),
         }
     }
 
@@ -71,10 +71,15 @@ impl Slot {
     }
 
     /// What is known of the account as a whole, where it has a secret that is found by this login.
-    pub(super) fn state(&self, login: &LoginId, now: Timestamp, scopes: &Scopes) -> Option<Arc<AccountState>> {
+    pub(super) fn state(
+        &self,
+        wanted: Wanted<'_, LoginId>,
+        now: Timestamp,
+        scopes: &Scopes,
+    ) -> Option<Arc<AccountState>> {
         match self {
-            Self::Packed(packed) => unpack::without_clients(packed, scopes)?.state(login, now),
-            Self::Open(account) => account.state(login, now),
+            Self::Packed(packed) => unpack::without_clients(packed, scopes)?.state(wanted, now),
+            Self::Open(account) => account.state(wanted, now),
         }
     }
 

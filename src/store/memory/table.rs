@@ -37,6 +37,11 @@ impl Table {
         run.filter(move |&entry| (entry >> 32) as u32 == tag).map(|entry| Place(entry as u32))
     }
 
+    /// The place of some entry, of the one next to where entries of this hash belong; `None` where there are none at all.
+    pub(super) fn nearest(&self, tag: u32) -> Option<Place> {
+        self.run(tag).map(|at| self.entries[at]).find(|&entry| entry != EMPTY).map(|entry| Place(entry as u32))
+    }
+
     pub(super) fn insert(&mut self, tag: u32, place: Place) {
         if (self.len + 1) * 5 > self.entries.len() * 4 {
             self.resize();

@@ -15,6 +15,19 @@ use crate::crypto::Secret as Key;
 use crate::store::{Device, StoredTokens};
 use crate::time::Timestamp;
 
+/// What has this name, or whatever there is of its kind, in the same time.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a, T> {
+    pub(super) name: &'a T,
+    pub(super) or_any: bool,
+}
+
+impl<T: PartialEq> Wanted<'_, T> {
+    pub(super) fn is(&self, name: &T) -> bool {
+        (self.name == name) | self.or_any
+    }
+}
+
 /// The account; `None` where there is none.
 pub(super) fn account(packed: &Packed, scopes: &Scopes) -> Option<Box<Account>> {
     packed.approach();
@@ -55,16 +68,16 @@ pub(super) fn without_clients(packed: &Packed, scopes: &Scopes) -> Option<Accoun
     Some(Account { identity, revoked: head.revoked, secret: head.secret, clients: Vec::new() })
 }
 
-pub(super) fn record(packed: &Packed, id: &AssertionId, scopes: &Scopes) -> Option<Arc<Record>> {
+pub(super) fn record(packed: &Packed, wanted: Wanted<'_, AssertionId>, scopes: &Scopes) -> Option<Arc<Record>> {
     find(packed, scopes, |identity, client, item| match item {
-        Item::Record(record) if record.id == *id => record.record(&Arc::from(identity), client.id),
+        Item::Record(record) if wanted.is(&record.id) => record.record(&Arc::from(identity), client.id),
         _ => None,
     })
 }
 
-pub(super) fn tokens(packed: &Packed, id: &TokenId, scopes: &Scopes) -> Option<Arc<TokenRecord>> {
+pub(super) fn tokens(packed: &Packed, wanted: Wanted<'_, TokenId>, scopes: &Scopes) -> Option<Arc<TokenRecord>> {
     find(packed, scopes, |identity, client, item| match item {
-        Item::Tokens(tokens) if tokens.id == *id => tokens.record(&Arc::from(identity), client.id).map(Arc::new),
+        Item::Tokens(tokens) if wanted.is(&tokens.id) => tokens.record(&Arc::from(identity), client.id).map(Arc::new),
         _ => None,
     })
 }

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::assertion::AssertionId;
+use crate::store::memory::index::Name;
+use crate::store::memory::unpack::Wanted;
 
 fn login(identity: &str, number: u64, handle: u8, now: Timestamp) -> Remember {
     let records = vec![record(identity, number, Pin::SHA_256_EXPR, number as u8, now)];
@@ -160,4 +162,37 @@ fn there_may_be_many_scopes() {
         assert_eq!(found.scope().server_name.as_str(), format!("host{number}.example"));
     }
     store.must_agree();
+}
+
+/// For a name that nobody has something of its kind is read, which takes as long as what was meant, and none of it is given away.
+#[test]
+fn a_name_that_nobody_has_finds_nothing_of_its_neighbours() {
+    let store = MemoryStore::default();
+    for number in 0..40u8 {
+        let with_record = login(&format!("record-{number}"), u64::from(number), number, START);
+        let token = Some(Box::new(token(&format!("token-{number}"), 1, number, START)));
+        let with_token = Remember { records: Vec::new(), token, link: None, secret: None };
+        let with_secret = Commit::Secret(secret(&format!("secret-{number}"), 1, number, later(DAY)));
+        for commit in [Commit::Remember(with_record), Commit::Remember(with_token), with_secret] {
+            assert_eq!(store.commit(&commit, START), Ok(Committed::Done));
+        }
+    }
+    for number in 100..=255 {
+        let (record, tokens) = (AssertionId::from_octets([number; 16]), TokenId::from_octets([number; 16]));
+        let login = LoginId::from_octets([number; 16]);
+        let (assertion, token, account) = (Some(record), Some(tokens), true);
+        let lookup = Lookup { assertion, token, login: Some(login.into()), account, ..Lookup::default() };
+        let found = store.lookup(&lookup, START).unwrap();
+        assert!(found.record.is_none() && found.token.is_none() && found.account.is_none());
+
+        let next_to = |name| store.index.find(&name).nearest().expect("there are others");
+        let (record, tokens) = (Wanted { name: &record, or_any: true }, Wanted { name: &tokens, or_any: true });
+        let login = Wanted { name: &login, or_any: true };
+        let place = next_to(Name::Record(*record.name));
+        assert!(store.read(place, Part::Record(record), |account| account.record(record)).is_some());
+        let place = next_to(Name::Token(*tokens.name));
+        assert!(store.read(place, Part::Tokens(tokens), |account| account.tokens(tokens)).is_some());
+        let place = next_to(Name::Login(*login.name));
+        assert!(store.read(place, Part::State, |account| account.state(login, START)).is_some());
+    }
 }
