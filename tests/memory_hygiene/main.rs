@@ -7,6 +7,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod memory;
+mod states;
 
 use core::time::Duration;
 use std::thread;
@@ -19,6 +20,7 @@ use fast_reauth::mechanism::{Login, Outcome, ht};
 use fast_reauth::store::Store;
 use fast_reauth::store::client::{Accounts, Plan, Settled};
 use memory::{Needles, Place, search};
+use states::{add_ed25519, add_hmac};
 use zeroize::Zeroizing;
 
 /// Octets that nobody else has, made where they stay.
@@ -76,8 +78,18 @@ fn derived(needles: &mut Needles) {
 fn note(needles: &mut Needles, pair: &Pair, name: &str) {
     for assertion in pair.client.assertions(&account(name)) {
         let octets = assertion.to_bytes();
-        needles.add("a client key", field(&octets, 7));
-        needles.add("a server key", field(&octets, 8));
+        let (client, server) = (field(&octets, 7), field(&octets, 8));
+        needles.add("a client key", client);
+        needles.add("a server key", server);
+        // What ring makes of them, and does not wipe.
+        add_hmac(needles, "a server key, as HMAC keeps it", server);
+        if assertion.pin().signs() {
+            add_ed25519(needles, "a client key, as Ed25519 keeps it", client);
+        } else {
+            let stored = ring::digest::digest(&ring::digest::SHA256, client);
+            needles.add("what a server stores", stored.as_ref());
+            add_hmac(needles, "what a server stores, as HMAC keeps it", stored.as_ref());
+        }
     }
 }
 
@@ -125,6 +137,7 @@ fn granted(needles: &mut Needles) {
 fn tokens(needles: &mut Needles) {
     let key = secret::<32>(5);
     needles.add("a service key", &**key);
+    add_hmac(needles, "a service key, as HMAC keeps it", &**key);
     let mechanism = HtMechanism::HT_SHA_256_EXPR;
     let mut keys = ServiceKeys::new(1, &secret::<32>(6)).and(2, &key).unwrap().current(2).unwrap();
     // As many as make a list grow.
@@ -148,6 +161,7 @@ fn tokens(needles: &mut Needles) {
         let mut client = pair.client.connect(&account("alice"), tls.client()).fast([mechanism.name()]);
         for token in pair.client.tokens(&account("alice")) {
             needles.add("a token", token.token().expose().as_bytes());
+            add_hmac(needles, "a token, as HMAC keeps it", token.token().expose().as_bytes());
         }
         let Plan::Known(attempt) = client.plan(pair.now) else { panic!("a token to use") };
         let connection = pair.connection(&tls);

@@ -39,9 +39,11 @@ pub(crate) enum Place {
 
 /// How often a piece of each secret is in memory. `stack` is an address on the stack of the thread that had them.
 pub(crate) fn search(needles: &Needles, stack: usize) -> BTreeMap<(Place, &'static str), usize> {
-    let by_first =
-        |first: u8| needles.0.range(vec![first ^ MASK]..).take_while(move |(piece, _)| piece[0] == first ^ MASK);
-    let firsts: Vec<bool> = (0..=255).map(|first| by_first(first).next().is_some()).collect();
+    let by_first = |first: [u8; 2]| {
+        let masked = first.map(|octet| octet ^ MASK);
+        needles.0.range(masked.to_vec()..).take_while(move |(piece, _)| piece.starts_with(&masked))
+    };
+    let firsts: Vec<bool> = (0..=u16::MAX).map(|first| by_first(first.to_ne_bytes()).next().is_some()).collect();
     let mut found = BTreeMap::new();
     let memory = File::open("/proc/self/mem").unwrap();
     // A buffer that this leaves behind would be found by the next search.
@@ -53,11 +55,12 @@ pub(crate) fn search(needles: &Needles, stack: usize) -> BTreeMap<(Place, &'stat
             let len = (region.end - at).min(buffer.len());
             let Ok(len) = memory.read_at(&mut buffer[..len], at as u64) else { break };
             for (offset, window) in buffer[..len].windows(PIECE).enumerate() {
-                if !firsts[usize::from(window[0])] || own.contains(&(at + offset)) {
+                let first = [window[0], window[1]];
+                if !firsts[usize::from(u16::from_ne_bytes(first))] || own.contains(&(at + offset)) {
                     continue;
                 }
                 let is = |piece: &[u8]| window.iter().zip(piece).all(|(octet, masked)| octet ^ MASK == *masked);
-                for (_, name) in by_first(window[0]).filter(|(piece, _)| is(piece)) {
+                for (_, name) in by_first(first).filter(|(piece, _)| is(piece)) {
                     *found.entry((region.place, *name)).or_default() += 1;
                 }
             }
