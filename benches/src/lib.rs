@@ -1,10 +1,14 @@
 //! What a login costs, beside the floor under it and its rivals: one list of steps, which every measurement runs.
 
+pub mod crowd;
 pub mod floor;
+pub mod pairs;
+pub mod random;
 pub mod rivals;
 #[path = "../../tests/allocations/scene.rs"]
 pub mod scene;
 pub mod steps;
+pub mod welch;
 
 /// Whatever goes wrong ends the program, with a message.
 pub type Fault = Box<dyn std::error::Error>;

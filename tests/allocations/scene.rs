@@ -23,8 +23,8 @@ pub const ALICE: &str = "alice@example.com";
 pub const CLIENT: &str = "d4565fa7-4d72-4749-b3d3-740edbf87770";
 /// The service's key, for tokens and sealed assertions.
 pub const SERVICE_KEY: [u8; 32] = [11; 32];
-/// The full mechanisms on offer.
-const FULL: [&str; 2] = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"];
+/// The full mechanisms on offer, the first of which everyone uses.
+pub const FULL: [&str; 2] = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"];
 
 /// A TLS connection whose exporter gives what comes of its number.
 pub struct Channel(hmac::Key);
@@ -35,7 +35,11 @@ impl Channel {
         Self(hmac::Key::new(hmac::HMAC_SHA256, &number.to_be_bytes()))
     }
 
-    fn export(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), ExporterUnavailable> {
+    /// The exporter.
+    ///
+    /// # Errors
+    /// More than 32 octets are asked for.
+    pub fn export(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), ExporterUnavailable> {
         let mut all = hmac::Context::with_key(&self.0);
         [label, b"\0", context].into_iter().for_each(|part| all.update(part));
         out.copy_from_slice(all.sign().as_ref().get(..out.len()).ok_or(ExporterUnavailable)?);

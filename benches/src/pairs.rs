@@ -1,0 +1,270 @@
+//! What a stranger could try to tell apart by the time that an answer takes: pairs of messages that are to take the same, each beside a twin of the server
+//! that leaks. A measurement that does not see the twin's leak has shown nothing of the server.
+
+use std::hint::black_box;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use fast_reauth::assertion::{HtMechanism, Pin};
+use fast_reauth::mechanism::{Outcome, Received, Step, Verdict, ht};
+use fast_reauth::store::{Found, Store as _};
+
+use crate::crowd::{self, ACCOUNTS, Crowd};
+use crate::scene::{CLIENT, NOW};
+use crate::{Fault, random::Random};
+
+/// Makes a message of the second class, or of the first.
+pub type Make = Box<dyn FnMut(bool, &mut Random) -> Vec<u8>>;
+/// Chooses an account to ask about, again and again, as a stranger would.
+pub type Ask = Box<dyn Fn(&mut Random) -> Make>;
+/// From the message to the verdict, which is dropped.
+pub type Judge = Box<dyn FnMut(&[u8]) -> Outcome>;
+
+/// A pair, ready to be measured.
+pub struct Ready {
+    /// Its messages.
+    pub ask: Ask,
+    /// The library.
+    pub server: Judge,
+    /// The same with a leak.
+    pub twin: Judge,
+}
+
+/// Two classes of messages that a server answers alike.
+pub struct Pair {
+    /// Its name, as on the command line and in the tables.
+    pub name: &'static str,
+    /// What the classes are, and what comes of each.
+    pub classes: [(&'static str, Outcome); 2],
+    /// Gets it ready.
+    pub ready: fn() -> Result<Ready, Fault>,
+}
+
+const HT: HtMechanism = HtMechanism::HT_SHA_256_EXPR;
+
+/// All of them.
+pub const ALL: &[Pair] = &[
+    Pair {
+        name: "iky-proof",
+        classes: [("wrong in the first octet", Outcome::BadProof), ("in the last", Outcome::BadProof)],
+        ready: iky_proof,
+    },
+    Pair {
+        name: "ht-token",
+        classes: [("wrong in the first octet", Outcome::BadProof), ("in the last", Outcome::BadProof)],
+        ready: ht_token,
+    },
+    Pair {
+        name: "iky-id",
+        classes: [("unknown id", Outcome::Stale), ("known id, wrong proof", Outcome::BadProof)],
+        ready: iky_id,
+    },
+    Pair {
+        name: "ht-user",
+        classes: [("unknown user", Outcome::Stale), ("known user, wrong token", Outcome::BadProof)],
+        ready: ht_user,
+    },
+    Pair {
+        name: "sealed-user",
+        classes: [("unknown user", Outcome::Stale), ("known user, forged assertion", Outcome::Stale)],
+        ready: sealed_user,
+    },
+    Pair {
+        name: "sealed-tag",
+        classes: [("altered tag", Outcome::Stale), ("wrong proof", Outcome::BadProof)],
+        ready: || sealed(|octets, random| *octets.last_mut().expect("a tag") ^= random.octet()),
+    },
+    Pair {
+        name: "sealed-salt",
+        classes: [("altered first octets", Outcome::Stale), ("wrong proof", Outcome::BadProof)],
+        ready: || sealed(|octets, random| octets[5] ^= random.octet()),
+    },
+    Pair {
+        name: "sealed-key",
+        classes: [("id of no service key", Outcome::Stale), ("wrong proof", Outcome::BadProof)],
+        ready: || sealed(|octets, random| octets[1] ^= random.octet()),
+    },
+];
+
+/// What the store says, and the verdict.
+fn judge(received: Received<'_>, crowd: &Crowd, leak: impl FnOnce(&Found) -> bool) -> Outcome {
+    let Received::Lookup(pending) = received else { return Outcome::Malformed };
+    let found = crowd.store.lookup(pending.lookup(), NOW).expect("memory answers");
+    if leak(&found) {
+        return Outcome::Stale;
+    }
+    let Step::Done(verdict) = pending.found(Ok(found), NOW) else { unreachable!("a refusal writes nothing") };
+    outcome(verdict)
+}
+
+fn outcome(verdict: Verdict) -> Outcome {
+    black_box(&verdict).outcome
+}
+
+/// Equal, in a time that says where they are not.
+fn equal_until(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(x, y)| black_box(x) == black_box(y))
+}
+
+fn leak<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+/// The value of this attribute, which is the last one or ends at a comma.
+fn value(message: &[u8], mark: &[u8]) -> core::ops::Range<usize> {
+    let at = message.windows(mark.len()).rposition(|part| part == mark).expect("an attribute") + mark.len();
+    at..message[at..].iter().position(|octet| *octet == b',').map_or(message.len(), |len| at + len)
+}
+
+fn decoded(message: &[u8], mark: &[u8]) -> Vec<u8> {
+    STANDARD.decode(&message[value(message, mark)]).expect("base64")
+}
+
+fn put(message: &mut Vec<u8>, mark: &[u8], octets: &[u8]) {
+    let value = value(message, mark);
+    message.splice(value, STANDARD.encode(octets).into_bytes());
+}
+
+/// Draws a proof, or a hashed token, that is wrong.
+fn forge(message: &mut Vec<u8>, random: &mut Random) {
+    put(message, b",p=", &random.octets::<32>());
+}
+
+fn iky_proof() -> Result<Ready, Fault> {
+    const PIN: Pin = Pin::SHA_256_EXPR;
+    let crowd = leak(crowd::iky(PIN, false)?);
+    let expected = leak(decoded(&crowd.messages[0], b",p="));
+    let ask = |_: &mut Random| -> Make {
+        Box::new(|last, random| {
+            let (mut message, mut proof) = (crowd.messages[0].clone(), expected.clone());
+            proof[if last { expected.len() - 1 } else { 0 }] ^= random.octet();
+            put(&mut message, b",p=", &proof);
+            message
+        })
+    };
+    let server = |message: &[u8]| judge(crowd.connection.iky(PIN, message), crowd, |_| false);
+    // A server that keeps the client's key, and so knows the proof to expect.
+    let twin = move |message: &[u8]| {
+        assert!(!equal_until(expected, &decoded(message, b",p=")));
+        server(message)
+    };
+    Ok(Ready { ask: Box::new(ask), server: Box::new(server), twin: Box::new(twin) })
+}
+
+fn ht_token() -> Result<Ready, Fault> {
+    let crowd = leak(crowd::ht(HT)?);
+    let right = &crowd.messages[0];
+    let ask = move |_: &mut Random| -> Make {
+        Box::new(|last, random| {
+            let mut message = right.clone();
+            let at = message.len() - if last { 1 } else { 32 };
+            message[at] ^= random.octet();
+            message
+        })
+    };
+    let server = |message: &[u8]| judge(crowd.connection.ht(request(message)), crowd, |_| false);
+    let twin = move |message: &[u8]| {
+        assert!(!equal_until(&right[right.len() - 32..], &message[message.len() - 32..]));
+        server(message)
+    };
+    Ok(Ready { ask: Box::new(ask), server: Box::new(server), twin: Box::new(twin) })
+}
+
+fn request(message: &[u8]) -> ht::Request<'_> {
+    ht::Request::new(HT, message, CLIENT, [4; 32])
+}
+
+fn iky_id() -> Result<Ready, Fault> {
+    const PIN: Pin = Pin::SHA_256_EXPR;
+    let crowd = leak(crowd::iky(PIN, false)?);
+    let ask = |random: &mut Random| -> Make {
+        let known = &crowd.messages[random.below(ACCOUNTS)];
+        let mut unknown = known.clone();
+        put(&mut unknown, b",i=", &random.octets::<16>());
+        Box::new(move |is_known, random| {
+            let mut message = if is_known { known.clone() } else { unknown.clone() };
+            forge(&mut message, random);
+            message
+        })
+    };
+    let judged = |message: &[u8], leak: fn(&Found) -> bool| judge(crowd.connection.iky(PIN, message), crowd, leak);
+    let server = move |message: &[u8]| judged(message, |_| false);
+    let twin = move |message: &[u8]| judged(message, |found| found.record.is_none());
+    Ok(Ready { ask: Box::new(ask), server: Box::new(server), twin: Box::new(twin) })
+}
+
+fn ht_user() -> Result<Ready, Fault> {
+    let crowd = leak(crowd::ht(HT)?);
+    let ask = |random: &mut Random| -> Make {
+        let known = &crowd.messages[random.below(ACCOUNTS)];
+        let unknown = renamed(known, random);
+        Box::new(move |is_known, random| {
+            let mut message = if is_known { known.clone() } else { unknown.clone() };
+            let at = message.len() - 32;
+            message[at..].copy_from_slice(&random.octets::<32>());
+            message
+        })
+    };
+    let judged = |message: &[u8], leak: fn(&Found) -> bool| judge(crowd.connection.ht(request(message)), crowd, leak);
+    let server = move |message: &[u8]| judged(message, |_| false);
+    let twin = move |message: &[u8]| judged(message, |found| found.token.is_none());
+    Ok(Ready { ask: Box::new(ask), server: Box::new(server), twin: Box::new(twin) })
+}
+
+fn sealed_user() -> Result<Ready, Fault> {
+    const PIN: Pin = Pin::SHA_256_EXPR;
+    let crowd = leak(crowd::iky(PIN, true)?);
+    let ask = |random: &mut Random| -> Make {
+        let mut known = crowd.messages[random.below(ACCOUNTS)].clone();
+        let mut sealed = decoded(&known, b",t=");
+        *sealed.last_mut().expect("a tag") ^= random.octet();
+        put(&mut known, b",t=", &sealed);
+        let unknown = renamed(&known, random);
+        Box::new(move |is_known, random| {
+            let mut message = if is_known { known.clone() } else { unknown.clone() };
+            forge(&mut message, random);
+            message
+        })
+    };
+    let judged = |message: &[u8], leak: fn(&Found) -> bool| judge(crowd.connection.iky(PIN, message), crowd, leak);
+    let server = move |message: &[u8]| judged(message, |_| false);
+    let twin = move |message: &[u8]| judged(message, |found| found.account.is_none());
+    Ok(Ready { ask: Box::new(ask), server: Box::new(server), twin: Box::new(twin) })
+}
+
+/// A name that nobody has, as long as the one that is there: of `user-0123@` the digits become letters.
+fn renamed(message: &[u8], random: &mut Random) -> Vec<u8> {
+    let mut message = message.to_vec();
+    let at = message.windows(5).position(|part| part == b"user-").expect("a name") + 5;
+    message[at..at + 4].fill_with(|| b'a' + random.octet() % 26);
+    message
+}
+
+/// A sealed assertion that was altered, and one that was not, with a wrong proof each.
+fn sealed(alter: fn(&mut Vec<u8>, &mut Random)) -> Result<Ready, Fault> {
+    const PIN: Pin = Pin::SHA_256_EXPR;
+    let crowd = leak(crowd::iky(PIN, true)?);
+    let ask = move |random: &mut Random| -> Make {
+        let genuine = &crowd.messages[random.below(ACCOUNTS)];
+        Box::new(move |is_genuine, random| {
+            let mut message = genuine.clone();
+            // Written anew in either class, so that neither is warmer.
+            let mut sealed = decoded(genuine, b",t=");
+            if !is_genuine {
+                alter(&mut sealed, random);
+            }
+            put(&mut message, b",t=", &sealed);
+            forge(&mut message, random);
+            message
+        })
+    };
+    let server = |message: &[u8]| judge(crowd.connection.iky(PIN, message), crowd, |_| false);
+    // A server that knows what it sealed, and looks no further at what it did not.
+    let issued: Vec<Vec<u8>> = crowd.messages.iter().map(|message| message[value(message, b",t=")].to_vec()).collect();
+    let issued = std::collections::HashSet::<Vec<u8>>::from_iter(issued);
+    let twin = move |message: &[u8]| {
+        let is_issued = issued.contains(&message[value(message, b",t=")]);
+        judge(crowd.connection.iky(PIN, message), crowd, |_| !is_issued)
+    };
+    Ok(Ready { ask: Box::new(ask), server: Box::new(server), twin: Box::new(twin) })
+}
