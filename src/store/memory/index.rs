@@ -73,8 +73,17 @@ impl Index {
     /// Where to look for it; another name may have the same hash, so it need not be there.
     pub(super) fn find(&self, name: &Name) -> Places {
         let (shard, tag) = self.shard(name);
-        let table = shard.read().unwrap_or_else(PoisonError::into_inner);
-        Places { nearest: table.nearest(tag), ..table.find(tag).collect() }
+        let places = {
+            let table = shard.read().unwrap_or_else(PoisonError::into_inner);
+            Places { nearest: table.nearest(tag), ..table.find(tag).collect() }
+        };
+        if places.nearest.is_some() {
+            return places;
+        }
+        // In a store with few accounts a shard may be empty.
+        let mut others = self.of_kind(name).iter();
+        let nearest = others.find_map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner).nearest(tag));
+        Places { nearest, ..places }
     }
 
     /// Takes in what is only in `after`, and removes what is only in `before`. Gives the names that are, or may be, at
@@ -119,7 +128,12 @@ impl Index {
     }
 
     fn shard(&self, name: &Name) -> (&RwLock<Table>, u32) {
-        let hash = self.hasher.hash_one(name);
+        let (hash, shards) = (self.hasher.hash_one(name), self.of_kind(name));
+        (&shards[(hash >> 32) as usize % shards.len()], hash as u32)
+    }
+
+    /// The shards for names of this one's kind.
+    fn of_kind(&self, name: &Name) -> &[RwLock<Table>] {
         let kind = match name {
             Name::Record(_) => 0,
             Name::Token(_) => 1,
@@ -127,6 +141,6 @@ impl Index {
             Name::Login(_) => 3,
         };
         let each = self.shards.len() / KINDS;
-        (&self.shards[kind * each + (hash >> 32) as usize % each], hash as u32)
+        &self.shards[kind * each..][..each]
     }
 }
