@@ -21,7 +21,7 @@ fn measure(pair: &Pair, ask: &Ask, judge: &mut Judge, samples: usize, random: &m
     while taken.len() < samples {
         let mut make = ask(random);
         let batch = (0..BATCH).map(|_| {
-            let class = random.next() & 1 == 1;
+            let class = random.bits() & 1 == 1;
             (class, make(class, random))
         });
         for (class, made) in batch.collect::<Vec<_>>() {
