@@ -5,6 +5,7 @@ mod common;
 
 mod answer;
 mod bounds;
+mod boxed;
 mod channel;
 mod client;
 mod commit;
@@ -16,6 +17,7 @@ mod message;
 mod origin;
 mod record;
 mod replay;
+mod signed;
 mod stolen;
 mod stored;
 mod values;

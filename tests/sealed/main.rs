@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod early;
+mod quiet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

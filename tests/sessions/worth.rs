@@ -131,3 +131,16 @@ fn an_authzid_that_is_none() {
         assert_eq!(pair.judge(&Tls::resuming(&first), "EXTERNAL", bad).outcome, Outcome::Malformed);
     }
 }
+
+/// A session that is resumed is worth what it was only where the proof says that it is the client's.
+#[test]
+fn a_session_whose_lineage_was_not_proved_vouches_for_nobody() {
+    let pair = Pair::new(server_with(&[Pin::SHA_256_NONE]).policy(policy(|policy| policy.lineage = LineageRule::Never)));
+    let first = Tls::full();
+    pair.full_login("alice", &first);
+    let second = Tls::resuming(&first);
+    assert!(accepted(&pair.reconnect("alice", &second, None, &["IKY-SHA-256-NONE"])));
+    let lineage = pair.store.lookup(&handle_of(&second), pair.now).unwrap().lineage.unwrap();
+    assert_eq!(lineage.strength(), Origin::Unbound);
+    assert_ne!(external_on(&pair, &Tls::resuming(&second)), Outcome::Accepted);
+}
