@@ -85,3 +85,50 @@ fn a_failing_exporter_is_an_error() {
     let tls = Tls { has_exporter: false, ..Tls::full() };
     assert!(ChannelFacts::tls13().exporter(&tls.exporter()).is_err());
 }
+
+/// A certificate-shaped thing whose length takes more than one octet.
+#[test]
+fn end_points_of_lengths_in_the_shortest_form_only() {
+    let algorithm = [&[0x30, 10, 6, 8][..], &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2]].concat();
+    let certificate = |len: &[u8], content: usize| {
+        let fixed = 2 + algorithm.len() + 3;
+        let tbs = content - fixed;
+        let (tbs_len, filler) = if tbs < 128 { (vec![tbs as u8], tbs) } else { (vec![0x81, (tbs - 1) as u8], tbs - 1) };
+        [&[0x30][..], len, &[0x30], &tbs_len, &vec![0; filler], &algorithm, &[3, 1, 0]].concat()
+    };
+    let of = |len: &[u8], content| EndPoint::from_certificate(&certificate(len, content)).map(|_| ());
+    let none = Err(EndPointUnavailable::NotACertificate);
+    for (len, content, made) in [
+        (&[0x7f][..], 127, Ok(())),
+        (&[0x81, 0x7f], 127, none),
+        (&[0x81, 0x80], 128, Ok(())),
+        (&[0x82, 0x00, 0x80], 128, none),
+        (&[0x81, 0xc8], 200, Ok(())),
+        (&[0x82, 0x00, 0xc8], 200, none),
+        (&[0x82, 0x01, 0x00], 256, Ok(())),
+        (&[0x83, 0x00, 0x01, 0x00], 256, none),
+        (&[0x84, 0x00, 0x00, 0x01, 0x00], 256, none),
+    ] {
+        assert_eq!(of(len, content), made, "{len:x?}");
+    }
+}
+
+#[test]
+fn end_points_of_algorithms_that_are_seldom_seen() {
+    let of = |oid: &[u8]| {
+        let algorithm = [&[0x30, oid.len() as u8 + 2, 6, oid.len() as u8][..], oid].concat();
+        let parts = [&[0x30, 0][..], &algorithm, &[3, 1, 0]].concat();
+        EndPoint::from_certificate(&[&[0x30, parts.len() as u8][..], &parts].concat())
+            .map(|made| made.as_octets().len())
+    };
+    let (ecdsa, nist) =
+        (|last| [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, last], |last| [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3, last]);
+    let (unsupported, undefined) = (Err(EndPointUnavailable::UnsupportedHash), Err(EndPointUnavailable::Undefined));
+    assert_eq!(of(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1]), Ok(32), "ECDSA with SHA-1");
+    assert_eq!([1, 2, 3, 4, 5].map(|last| of(&ecdsa(last))), [unsupported, Ok(32), Ok(48), Ok(64), undefined]);
+    assert_eq!(of(&[0x2a, 0x86, 0x48, 0xce, 0x38, 4, 3]), Ok(32), "DSA with SHA-1");
+    assert_eq!(
+        [0, 1, 2, 3, 5, 16, 17].map(|last| of(&nist(last))),
+        [undefined, unsupported, Ok(32), undefined, unsupported, unsupported, undefined]
+    );
+}

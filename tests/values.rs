@@ -6,8 +6,8 @@ use std::collections::HashSet;
 
 use common::*;
 use fast_reauth::assertion::{
-    ClientAssertion, DeviceId, FullLogin, HtMechanism, InvalidAssertion, InvalidLogin, LoginId, OfferHash, Origin, Pin,
-    Policy, Record, Scope, Service, ServiceKeys, TokenRequest,
+    AccountSecret, AccountState, ClientAssertion, DeviceId, FullLogin, HtMechanism, InvalidAssertion, InvalidLogin,
+    LoginId, OfferHash, Origin, Pin, Policy, Record, Revocations, Scope, Service, ServiceKeys, Spared, TokenRequest,
 };
 use fast_reauth::channel::{EndPoint, EndPointUnavailable, ServerName};
 use fast_reauth::mechanism::{Connection, Login, NextStep, Outcome, ServerMessage, iky};
@@ -185,7 +185,8 @@ fn what_is_the_same_is_equal_and_nothing_else() {
     assert_eq!(lookup.owned(), lookup);
     assert_ne!(lookup.owned(), Lookup::default());
 
-    let [one, other] = [["PLAIN", "LOGIN"], ["PLAIN", "CRAM-MD5"]].map(|names| OfferHash::of(Pin::ALL[0].hash(), names));
+    let [one, other] =
+        [["PLAIN", "LOGIN"], ["PLAIN", "CRAM-MD5"]].map(|names| OfferHash::of(Pin::ALL[0].hash(), names));
     assert_eq!(OfferHash::of(Pin::ALL[0].hash(), ["LOGIN", "PLAIN"]).as_octets(), one.as_octets());
     assert_ne!(one.as_octets(), other.as_octets());
 }
@@ -201,13 +202,8 @@ fn what_counts_as_a_failed_login_and_what_is_durable() {
 
 #[test]
 fn what_is_shown_to_people_says_something() {
-    let steps = [
-        NextStep::TryPredecessor,
-        NextStep::FullLogin,
-        NextStep::FullHandshake,
-        NextStep::Abandon,
-        NextStep::Later,
-    ];
+    let steps =
+        [NextStep::TryPredecessor, NextStep::FullLogin, NextStep::FullHandshake, NextStep::Abandon, NextStep::Later];
     let said: HashSet<String> = steps.map(|step| step.to_string()).into();
     assert!(said.len() == steps.len() && !said.contains(""));
     assert_eq!(HtMechanism::HT_SHA_256_EXPR.to_string(), "HT-SHA-256-EXPR");
@@ -251,4 +247,31 @@ fn what_is_stored_has_keys_of_its_mechanisms_lengths_and_names_that_are_some() {
         let altered = with_field(&assertion, 8 + 1, key, shorter);
         assert_eq!(ClientAssertion::from_bytes(&altered).err(), Some(InvalidAssertion::Damaged));
     }
+}
+
+#[test]
+fn the_state_of_an_account_is_somebodys() {
+    let of = |identity: &str| AccountState {
+        identity: identity.into(),
+        secret: AccountSecret::new([1; 16]),
+        revoked: Revocations::default(),
+    };
+    assert_eq!(AccountState::from_bytes(&of("alice").to_bytes()), Ok(of("alice")));
+    for bad in ["", "a\0", &"a".repeat(256)] {
+        assert_eq!(AccountState::from_bytes(&of(bad).to_bytes()), Err(InvalidAssertion::Damaged), "{bad:?}");
+    }
+}
+
+/// Who is spared now was not spared before, and logged in at that very moment.
+#[test]
+fn a_login_at_the_moment_of_a_revocation_is_revoked() {
+    let device = DeviceId::new([1; 8]);
+    let spared = |after| Some(Spared { device, after });
+    let revokes = |until, spared, full_login| {
+        Revocations { until: Some(until), spared, devices: Vec::new() }.revokes(device, full_login)
+    };
+    assert!(revokes(later(1), None, later(1)) && !revokes(later(1), None, later(2)));
+    assert!(!revokes(later(9), spared(None), later(1)));
+    assert!(revokes(later(9), spared(Some(later(1))), later(1)));
+    assert!(!revokes(later(9), spared(Some(later(1))), later(2)));
 }

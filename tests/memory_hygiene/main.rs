@@ -14,7 +14,7 @@ use std::thread;
 
 use common::*;
 use fast_reauth::assertion::{
-    AccountSecret, DeviceId, HtMechanism, LineageRule, Pin, Policy, Salt, ServiceKeys, TokenRequest,
+    AccountSecret, DeviceId, HtMechanism, LineageRule, Pin, Policy, Renewal, Salt, ServiceKeys, TokenRequest,
 };
 use fast_reauth::mechanism::{Login, Outcome, ht};
 use fast_reauth::store::Store;
@@ -71,6 +71,8 @@ fn derived(needles: &mut Needles) {
         before = tls;
     }
     pair.store.sweep(pair.now);
+    // All accounts as octets, which are wiped where they are.
+    drop([(); 8].map(|()| pair.client.to_bytes()));
     pair.client.forget(&account("alice"));
 }
 
@@ -175,11 +177,27 @@ fn tokens(needles: &mut Needles) {
     }
 }
 
+/// What has no place of its own on the heap there, put on the heap.
+fn alone(needles: &mut Needles) {
+    let (account, seed) = (secret::<16>(8), secret::<32>(9));
+    needles.add("an account's secret", &**account);
+    needles.add("a granted seed", &**seed);
+    // Several, and so in the middle of what is freed, too.
+    drop(Box::new([(); 8].map(|()| AccountSecret::new(**account))));
+    drop(Box::new([(); 8].map(|()| Renewal::Granted(**seed))));
+
+    // ring keeps a key of HMAC as what its hash function makes of it.
+    let key = secret::<32>(10);
+    add_hmac(needles, "a service key", &**key);
+    drop([(); 8].map(|()| ServiceKeys::new(1, &key)));
+}
+
 /// Everything, on a thread of its own. Gives an address on its stack.
 fn all_of_it(needles: &mut Needles) -> usize {
     derived(needles);
     granted(needles);
     tokens(needles);
+    alone(needles);
     let here = 0u8;
     core::ptr::from_ref(&here).addr()
 }

@@ -36,7 +36,11 @@ fn a_box_of_zeros_opens_nothing() {
     let forger = Forger::new(&pair);
     let message = |version, key_id, service: &[u8], account: &[u8]| {
         let sealed = boxed(&forger.client_key, version, key_id, service, account);
-        forger.prove(&Tls { secret: [9; 32], ..Tls::full() }, None, &format!("p=tls-exporter,a=alice,h={NAME},t={sealed}"))
+        forger.prove(
+            &Tls { secret: [9; 32], ..Tls::full() },
+            None,
+            &format!("p=tls-exporter,a=alice,h={NAME},t={sealed}"),
+        )
     };
     let tls = || Tls { secret: [9; 32], ..Tls::full() };
     let none = |message: &[u8]| {

@@ -29,7 +29,8 @@ fn what_can_not_be_sealed_is_not_renewed_for_that() {
     let mut connection = service.connection(&tls);
     let login = Login { full: &full, identity: &identity, device: DeviceId::new(fresh()), now: service.now };
     service.commit(&connection.logged_in(login, &tls.exporter()).commit);
-    let mut client = service.client.connect(&account("alice"), tls.client()).offered(connection.mechanisms(service.now));
+    let mut client =
+        service.client.connect(&account("alice"), tls.client()).offered(connection.mechanisms(service.now));
     client.logged_in(&full, &tls.exporter(), &[], service.now).unwrap();
     let held = || service.client.assertions(&account("alice")).pop().unwrap();
     assert!(!answer(&service, &held()).contains(",r="));

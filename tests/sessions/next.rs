@@ -11,7 +11,8 @@ fn store_first(pair: &Pair, tls: &Tls, before: Option<&Tls>, offered: &[&str]) -
 
 #[test]
 fn only_what_counts_is_stored_before_it_is_sent() {
-    let pair = Pair::new(server_with(&[Pin::SHA_256_NONE]).policy(policy(|policy| policy.lineage = LineageRule::Never)));
+    let pair =
+        Pair::new(server_with(&[Pin::SHA_256_NONE]).policy(policy(|policy| policy.lineage = LineageRule::Never)));
     let first = Tls::full();
     pair.full_login("alice", &first);
     assert_eq!(store_first(&pair, &Tls::full(), None, &["IKY-SHA-256-NONE"]), Some(true));
@@ -92,7 +93,11 @@ fn what_is_put_back_stands_beside_what_was_put_back_before_it() {
     let again = Accounts::default();
     let ids = || -> Vec<_> { again.assertions(&account("alice")).iter().map(|held| *held.id()).collect() };
     for assertion in held.iter().chain(&held[1..]) {
-        again.restore(&account("alice"), ClientAssertion::from_bytes(&assertion.to_bytes()).unwrap(), ["PLAIN", EXPR[0]]);
+        again.restore(
+            &account("alice"),
+            ClientAssertion::from_bytes(&assertion.to_bytes()).unwrap(),
+            ["PLAIN", EXPR[0]],
+        );
     }
     assert_eq!(ids(), [*held[0].id(), *held[1].id()]);
     assert_eq!(again.last_offer(&account("alice")).iter().map(|name| &**name).collect::<Vec<_>>(), ["PLAIN", EXPR[0]]);
@@ -140,4 +145,27 @@ fn a_sibling_is_offered_once_however_often_one_logs_in() {
         let offered = pair.client.last_offer(&there);
         assert_eq!(offered.iter().map(|name| &**name).collect::<Vec<_>>(), ["PLAIN", "IKY-SHA-256-NONE"]);
     }
+}
+
+#[test]
+fn a_renewal_comes_in_the_last_third_and_only_if_it_lasts_longer() {
+    let mut pair = Pair::new(server());
+    pair.full_login("alice", &Tls::full());
+    assert!(accepted(&pair.reconnect("alice", &Tls::full(), None, EXPR)));
+    let mut is_renewed = |now| {
+        pair.now = now;
+        let (verdict, settled) = pair.reconnect("alice", &Tls::full(), None, EXPR);
+        assert_eq!(settled, Settled::LoggedIn);
+        verdict.message.unwrap().windows(3).any(|three| three == b",r=")
+    };
+    assert!(!is_renewed(later(20 * DAY)));
+    assert!(is_renewed(later(20 * DAY + 1)));
+    assert!(!is_renewed(later(20 * DAY + 2)), "it is used, so it lasts");
+    for day in [50, 75, 100, 125] {
+        assert!(is_renewed(later(day * DAY)), "{day}");
+        assert!(!is_renewed(later(day * DAY)), "the new one, {day}");
+    }
+    assert!(is_renewed(later(150 * DAY)), "up to the full login that is due");
+    assert!(!is_renewed(later(151 * DAY)));
+    assert!(!is_renewed(later(175 * DAY)), "near the end, which no renewal moves");
 }

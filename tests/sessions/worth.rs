@@ -135,7 +135,8 @@ fn an_authzid_that_is_none() {
 /// A session that is resumed is worth what it was only where the proof says that it is the client's.
 #[test]
 fn a_session_whose_lineage_was_not_proved_vouches_for_nobody() {
-    let pair = Pair::new(server_with(&[Pin::SHA_256_NONE]).policy(policy(|policy| policy.lineage = LineageRule::Never)));
+    let pair =
+        Pair::new(server_with(&[Pin::SHA_256_NONE]).policy(policy(|policy| policy.lineage = LineageRule::Never)));
     let first = Tls::full();
     pair.full_login("alice", &first);
     let second = Tls::resuming(&first);

@@ -4,6 +4,7 @@
 mod common;
 
 mod client;
+mod edges;
 mod life;
 mod message;
 mod refusals;
