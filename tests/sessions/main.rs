@@ -6,6 +6,7 @@ mod common;
 
 mod client;
 mod shared;
+mod full;
 mod next;
 mod store;
 mod whose;
