@@ -1,6 +1,6 @@
 //! What a store takes, what gives way in a full one, and until when it keeps what it has.
 
-use fast_reauth::assertion::{AccountSecret, LoginId};
+use fast_reauth::assertion::{AccountSecret, HtMechanism, LoginId, ServiceKeys, TokenRequest};
 use fast_reauth::store::{Commit, Link, LoginOf, NewSecret, Remember};
 
 use super::*;
@@ -84,16 +84,84 @@ fn in_a_full_store_the_last_unused_client_gives_way_and_one_that_was_revoked() {
     assert_eq!(commit(&pair, &remember(&pair, "alice", DeviceId::new([3; 8]))), Committed::Done);
 }
 
+/// A login that asked for a token, too, as it is remembered.
+fn with_token(pair: &Pair) -> Remember {
+    let (tls, mechanism) = (Tls::full(), HtMechanism::HT_SHA_256_EXPR);
+    let login = Login { full: &bound("alice"), identity: "alice", device: DeviceId::new([1; 8]), now: pair.now };
+    let request = TokenRequest { mechanism, authcid: "alice", client: "phone", random: fresh() };
+    let mut connection = pair.connection(&tls);
+    let (logged_in, issued) = connection.logged_in_with_token(login, &tls.exporter(), &request);
+    assert!(issued.is_ok());
+    match logged_in.commit {
+        Commit::Remember(remember) => remember,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn a_login_that_is_committed_again_needs_no_more_room() {
-    let mut pair = Pair::new(server_with(&[Pin::SHA_256_EXPR, Pin::SHA_256_NONE]));
-    pair.store = room_for(2, 8);
-    let login = remember(&pair, "alice", DeviceId::new([1; 8]));
-    assert_eq!(login.records.len(), 2);
-    assert_eq!(commit(&pair, &login), Committed::Done);
-    let before = fingerprint(&pair.store);
-    assert_eq!(commit(&pair, &login), Committed::Done);
-    assert_eq!((fingerprint(&pair.store), pair.store.len().0), (before, 2));
+    let keys = || ServiceKeys::new(1, &[1; 32]);
+    for pins in [&[Pin::SHA_256_EXPR][..], &[Pin::SHA_256_EXPR, Pin::SHA_256_NONE]] {
+        let mut pair = Pair::new(server_with(pins).fast([HtMechanism::HT_SHA_256_EXPR], keys()));
+        for (login, room) in
+            [(remember(&pair, "alice", DeviceId::new([1; 8])), pins.len()), (with_token(&pair), pins.len() + 1)]
+        {
+            pair.store = room_for(room - 1, 8);
+            assert_eq!(commit(&pair, &login), Committed::Full);
+            assert_eq!(pair.store.len().0, 0);
+            pair.store = room_for(room, 8);
+            assert_eq!(commit(&pair, &login), Committed::Done);
+            let before = fingerprint(&pair.store);
+            assert_eq!(commit(&pair, &login), Committed::Done);
+            assert_eq!((fingerprint(&pair.store), pair.store.len().0), (before, room));
+        }
+    }
+}
+
+/// Of an account's clients one that was revoked goes before one that never came back.
+#[test]
+fn a_revoked_client_goes_first() {
+    let mut pair = Pair::new(server());
+    pair.store = room_for(8, 2);
+    let revoked = pair.full_login("alice", &Tls::full());
+    pair.now = later(1);
+    assert!(accepted(&pair.reconnect("alice", &Tls::full(), None, EXPR)));
+    pair.store.revoke("alice", Revoke::Device(revoked), pair.now).unwrap();
+    pair.now = later(2);
+    let unused = pair.full_login("alice", &Tls::full());
+    pair.now = later(3);
+    let last = pair.full_login("alice", &Tls::full());
+    let devices: Vec<_> = pair.store.devices("alice", None, pair.now).unwrap().iter().map(|one| one.id).collect();
+    assert_eq!(devices, [unused, last]);
+}
+
+#[test]
+fn a_client_has_as_many_sessions_as_it_may() {
+    let mut pair = Pair::new(server());
+    pair.store = MemoryStore::new(Capacity { records: 8, lineages: 8, devices_per_account: 8, lineages_per_device: 2 });
+    let mut sessions = vec![Tls::full()];
+    pair.full_login("alice", &sessions[0]);
+    for held in [2, 2, 2] {
+        let tls = Tls::resuming(sessions.last().unwrap());
+        assert!(accepted(&pair.reconnect("alice", &tls, sessions.last(), EXPR)));
+        sessions.push(tls);
+        let known = |tls: &&Tls| pair.store.lookup(&handle_of(tls), pair.now).unwrap().lineage.is_some();
+        assert_eq!(sessions.iter().rev().take_while(known).count(), held);
+    }
+}
+
+/// Of the account's clients the one that has a session gives up its oldest.
+#[test]
+fn a_client_without_a_session_gives_none_up() {
+    let mut pair = Pair::new(server());
+    pair.store = MemoryStore::new(Capacity { records: 8, lineages: 1, devices_per_account: 8, lineages_per_device: 8 });
+    pair.full_login("alice", &Tls { sees_sessions: false, ..Tls::full() });
+    for second in [1, 2] {
+        pair.now = later(second);
+        let tls = Tls::full();
+        pair.full_login("alice", &tls);
+        assert!(pair.store.lookup(&handle_of(&tls), pair.now).unwrap().lineage.is_some(), "{second}");
+    }
 }
 
 #[test]

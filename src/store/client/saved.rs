@@ -38,6 +38,7 @@ impl Accounts {
             out.absorb(&[*kind]);
             out.lp(value);
         }
+        debug_assert_eq!(out.len(), len, "it has not grown");
         out
     }
 
