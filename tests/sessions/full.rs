@@ -268,3 +268,25 @@ fn a_fingerprint_tells_any_two_states() {
     pair.store.revoke("carol", Revoke::All, pair.now).unwrap();
     changed(&pair, "that of an account that is not known");
 }
+
+/// A login that another account has now leaves the first one, which its other logins go on to find.
+#[test]
+fn a_login_is_one_accounts_and_the_others_stay() {
+    let pair = Pair::new(server());
+    let scope = Scope::new(Service::IMAP, ServerName::parse(NAME).unwrap());
+    let login = |name| LoginId::of(&scope, name);
+    let set = |identity: &str, name| {
+        let (identity, secret) = (identity.into(), AccountSecret::new([identity.len() as u8; 16]));
+        let (device, full_login, until) = (DeviceId::new([1; 8]), START, later(DAY));
+        let new = NewSecret { login: login(name), identity, secret, found: false, device, full_login, until };
+        assert_eq!(pair.store.commit(&Commit::Secret(new), pair.now), Ok(Committed::Done));
+    };
+    let finds = |name| {
+        let lookup = Lookup { login: Some(LoginOf::from(login(name))), account: true, ..Lookup::default() };
+        pair.store.lookup(&lookup, pair.now).unwrap().account.map(|account| account.identity.to_string())
+    };
+    set("first", "alice");
+    set("first", "al");
+    set("the other", "alice");
+    assert_eq!((finds("alice").as_deref(), finds("al").as_deref()), (Some("the other"), Some("first")));
+}
