@@ -5,9 +5,9 @@
 mod common;
 
 mod client;
-mod shared;
 mod full;
 mod next;
+mod shared;
 mod store;
 mod whose;
 mod worth;

@@ -189,10 +189,10 @@ fn a_name_that_nobody_has_finds_nothing_of_its_neighbours() {
         let (record, tokens) = (Wanted { name: &record, or_any: true }, Wanted { name: &tokens, or_any: true });
         let login = Wanted { name: &login, or_any: true };
         let place = next_to(Name::Record(*record.name));
-        assert!(store.read(place, Part::Record(record), |account| account.record(record)).is_some());
+        assert!(store.read(place, |kept| kept.record(record, &store.scopes)).is_some());
         let place = next_to(Name::Token(*tokens.name));
-        assert!(store.read(place, Part::Tokens(tokens), |account| account.tokens(tokens)).is_some());
+        assert!(store.read(place, |kept| kept.tokens(tokens, &store.scopes)).is_some());
         let place = next_to(Name::Login(*login.name));
-        assert!(store.read(place, Part::State, |account| account.state(login, START)).is_some());
+        assert!(store.read(place, |kept| kept.state(login, START, &store.scopes)).is_some());
     }
 }
