@@ -124,7 +124,8 @@ impl Oracle {
             assert_eq!(on.user, login.user, "EXTERNAL on another user's session");
             let name = login.user.as_bytes();
             assert!(message.octets.is_empty() || message.octets == name, "EXTERNAL for somebody else");
-            let alone = resumed.is_some_and(|who| who.iter().eq([&(on.sibling, login.user.to_owned())]));
+            let own = (on.sibling, login.user.to_owned());
+            let alone = resumed.is_some_and(|who| who.contains(&own) && who.iter().all(|(_, user)| *user == own.1));
             assert!(alone, "EXTERNAL on a session of {resumed:?}");
             assert!(!on.early, "EXTERNAL in early data");
         } else {
