@@ -141,7 +141,7 @@ fn a_sibling_is_offered_once_however_often_one_logs_in() {
     for _ in 0..2 {
         let tls = Tls::full();
         let mut client = pair.client.connect(&account("alice"), tls.client()).offered(EXPR.iter().copied());
-        client.logged_in(&bound("alice"), &tls.exporter(), &[sibling.clone()], pair.now).unwrap();
+        client.logged_in(&bound("alice"), &tls.exporter(), core::slice::from_ref(&sibling), pair.now).unwrap();
         let offered = pair.client.last_offer(&there);
         assert_eq!(offered.iter().map(|name| &**name).collect::<Vec<_>>(), ["PLAIN", "IKY-SHA-256-NONE"]);
     }
