@@ -1,7 +1,7 @@
 //! What a store takes, what gives way in a full one, and until when it keeps what it has.
 
 use fast_reauth::assertion::{AccountSecret, HtMechanism, LoginId, ServiceKeys, TokenRequest};
-use fast_reauth::store::{Commit, Link, LoginOf, NewSecret, Remember};
+use fast_reauth::store::{Commit, Link, LoginOf, NewSecret, Remember, Use};
 
 use super::*;
 
@@ -111,6 +111,17 @@ fn a_login_that_is_committed_again_needs_no_more_room() {
             assert_eq!(pair.store.len().0, 0);
             pair.store = room_for(room, 8);
             assert_eq!(commit(&pair, &login), Committed::Done);
+            // It came back, so it does not give way to itself either.
+            let used = Use {
+                assertion: *login.records[0].id(),
+                counter: None,
+                confirm: false,
+                predecessor_until: later(1),
+                successor: None,
+                ends: None,
+                secret: None,
+            };
+            assert!(pair.store.commit(&Commit::Use(used), later(1)).unwrap().is_durable());
             let before = fingerprint(&pair.store);
             assert_eq!(commit(&pair, &login), Committed::Done);
             assert_eq!((fingerprint(&pair.store), pair.store.len().0), (before, room));
