@@ -195,6 +195,11 @@ fn the_revocation_of_an_unknown_account_is_no_one_elses() {
     pair.store.revoke("bob", Revoke::All, pair.now).unwrap();
     assert_eq!(commit(&pair, &bob), Committed::Gone);
     assert_eq!(commit(&pair, &alice), Committed::Done);
+    // It is remembered for a day, which no login takes.
+    pair.store.sweep(later(DAY));
+    assert_eq!(commit(&pair, &bob), Committed::Gone);
+    pair.store.sweep(later(DAY + 1));
+    assert_eq!(commit(&pair, &bob), Committed::Done);
     // Where it can't remember more such accounts, all logins under way end.
     pair.store = room_for(1, 8);
     for name in ["bob", "carol", "dave"] {
