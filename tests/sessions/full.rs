@@ -306,3 +306,17 @@ fn a_login_is_one_accounts_and_the_others_stay() {
     set("the other", "alice");
     assert_eq!((finds("alice").as_deref(), finds("al").as_deref()), (Some("the other"), Some("first")));
 }
+
+#[test]
+fn there_is_room_for_thousands_of_accounts() {
+    let mut pair = Pair::new(server());
+    let name = |number: u64| format!("user {number}");
+    let logins: Vec<_> = [1, 5_000, 9_999].map(|n| remember(&pair, &name(n), DeviceId::new([1; 8]))).into();
+    let other = remember(&pair, "alice", DeviceId::new([1; 8]));
+    pair.now = later(1);
+    for number in 0..10_000 {
+        pair.store.revoke(&name(number), Revoke::All, pair.now).unwrap();
+    }
+    assert!(logins.iter().all(|login| commit(&pair, login) == Committed::Gone));
+    assert_eq!(commit(&pair, &other), Committed::Done);
+}
