@@ -3,6 +3,8 @@
 use core::cmp::Ordering;
 use core::hash::BuildHasher;
 use std::hash::RandomState;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{PoisonError, RwLock};
 
 use super::table::{Place, Table};
@@ -13,6 +15,9 @@ pub(super) const SHARDS: usize = 512;
 
 /// Kinds of names. Each has shards of its own, so that what is next to a name that nobody has is a name of its kind.
 const KINDS: usize = 4;
+
+/// No place has this number.
+const NOWHERE: u64 = u64::MAX;
 
 /// What something of an account is found by.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +32,8 @@ pub(super) enum Name {
 /// lock.
 pub(super) struct Index {
     shards: Box<[RwLock<Table>]>,
+    /// Of each kind a place where there is something, or [`NOWHERE`]: the last one that was taken in.
+    latest: [AtomicU64; KINDS],
     /// Keyed at random: clients choose some of the names.
     hasher: RandomState,
 }
@@ -66,6 +73,7 @@ impl Index {
     pub(super) fn new(shards: usize) -> Self {
         Self {
             shards: (0..shards.max(KINDS)).map(|number| RwLock::new(Table::new(number))).collect(),
+            latest: [const { AtomicU64::new(NOWHERE) }; KINDS],
             hasher: RandomState::new(),
         }
     }
@@ -73,17 +81,16 @@ impl Index {
     /// Where to look for it; another name may have the same hash, so it need not be there.
     pub(super) fn find(&self, name: &Name) -> Places {
         let (shard, tag) = self.shard(name);
-        let places = {
-            let table = shard.read().unwrap_or_else(PoisonError::into_inner);
-            Places { nearest: table.nearest(tag), ..table.find(tag).collect() }
-        };
-        if places.nearest.is_some() {
-            return places;
-        }
-        // In a store with few accounts a shard may be empty.
-        let mut others = self.of_kind(name).iter();
-        let nearest = others.find_map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner).nearest(tag));
-        Places { nearest, ..places }
+        shard.read().unwrap_or_else(PoisonError::into_inner).find(tag).collect()
+    }
+
+    /// The same, with [`Places::nearest`].
+    pub(super) fn find_or_nearest(&self, name: &Name) -> Places {
+        // In a store with few accounts the shard may be empty.
+        let latest = Self::place(self.latest[kind(name)].load(Relaxed));
+        let (shard, tag) = self.shard(name);
+        let table = shard.read().unwrap_or_else(PoisonError::into_inner);
+        Places { nearest: table.nearest(tag).or(latest), ..table.find(tag).collect() }
     }
 
     /// Takes in what is only in `after`, and removes what is only in `before`. Gives the names that are, or may be, at
@@ -109,17 +116,35 @@ impl Index {
                 (Some(name), None) => {
                     let (shard, tag) = self.shard(name);
                     shard.write().unwrap_or_else(PoisonError::into_inner).remove(tag, place);
+                    self.forget_latest(name, place);
                 }
                 (None, Some(name)) => {
                     let (shard, tag) = self.shard(name);
                     let mut table = shard.write().unwrap_or_else(PoisonError::into_inner);
                     shared.extend(table.find(tag).filter(|other| *other != place).map(|other| (*name, other)));
                     table.insert(tag, place);
+                    self.latest[kind(name)].store(place.0.into(), Relaxed);
                 }
                 _ => {}
             }
         }
         shared
+    }
+
+    /// Puts another place for the last one that was taken in, if it is this.
+    fn forget_latest(&self, name: &Name, place: Place) {
+        let latest = &self.latest[kind(name)];
+        if latest.load(Relaxed) == place.0.into() {
+            let mut all = self.of_kind(name).iter();
+            let other = all.find_map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner).nearest(0));
+            // Unless one was taken in meanwhile.
+            let other = other.map_or(NOWHERE, |other| other.0.into());
+            let _ = latest.compare_exchange(place.0.into(), other, Relaxed, Relaxed);
+        }
+    }
+
+    fn place(number: u64) -> Option<Place> {
+        u32::try_from(number).ok().map(Place)
     }
 
     #[cfg(test)]
@@ -134,13 +159,16 @@ impl Index {
 
     /// The shards for names of this one's kind.
     fn of_kind(&self, name: &Name) -> &[RwLock<Table>] {
-        let kind = match name {
-            Name::Record(_) => 0,
-            Name::Token(_) => 1,
-            Name::Handle(_) => 2,
-            Name::Login(_) => 3,
-        };
         let each = self.shards.len() / KINDS;
-        &self.shards[kind * each..][..each]
+        &self.shards[kind(name) * each..][..each]
+    }
+}
+
+fn kind(name: &Name) -> usize {
+    match name {
+        Name::Record(_) => 0,
+        Name::Token(_) => 1,
+        Name::Handle(_) => 2,
+        Name::Login(_) => 3,
     }
 }

@@ -225,7 +225,7 @@ impl MemoryStore {
     /// What is under this name. Where there is nothing, something else of its kind is read, whatever it is, and dropped: so that takes as long,
     /// and meets memory that is as cold.
     fn known<N, T>(&self, name: &Name, id: &N, look: impl Fn(&Slot, Wanted<'_, N>) -> Option<T>) -> Option<T> {
-        let places = self.index.find(name);
+        let places = self.index.find_or_nearest(name);
         let is_there = places.newest().is_some();
         let read = |place, or_any| self.read(place, |kept| look(kept, Wanted { name: id, or_any }));
         let first = read(places.newest().or(places.nearest())?, !is_there);

@@ -185,7 +185,7 @@ fn a_name_that_nobody_has_finds_nothing_of_its_neighbours() {
         let found = store.lookup(&lookup, START).unwrap();
         assert!(found.record.is_none() && found.token.is_none() && found.account.is_none());
 
-        let next_to = |name| store.index.find(&name).nearest().expect("there are others");
+        let next_to = |name| store.index.find_or_nearest(&name).nearest().expect("there are others");
         let (record, tokens) = (Wanted { name: &record, or_any: true }, Wanted { name: &tokens, or_any: true });
         let login = Wanted { name: &login, or_any: true };
         let place = next_to(Name::Record(*record.name));
