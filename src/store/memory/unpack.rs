@@ -141,7 +141,9 @@ impl ClientRef<'_> {
     fn client(&self) -> Option<Client> {
         let Self { id, created, last_used, origin, service, revoked, .. } = *self;
         let device = Device { id, created, last_used, origin, service: service.service()? };
-        Some(Client { revoked, ..Client::new(device) })
+        let mut client = Client::new(device);
+        client.revoked = revoked;
+        Some(client)
     }
 }
 
