@@ -6,8 +6,9 @@ use std::collections::HashSet;
 
 use common::*;
 use fast_reauth::assertion::{
-    AccountSecret, AccountState, ClientAssertion, DeviceId, FullLogin, HtMechanism, InvalidAssertion, InvalidLogin,
-    LoginId, OfferHash, Origin, Pin, Policy, Record, Revocations, Scope, Service, ServiceKeys, Spared, TokenRequest,
+    AccountSecret, AccountState, BindingType, ClientAssertion, DeviceId, FullLogin, HtMechanism, InvalidAssertion,
+    InvalidLogin, LoginId, OfferHash, Origin, Pin, Policy, Record, Revocations, Scope, Service, ServiceKeys, Spared,
+    TokenRequest,
 };
 use fast_reauth::channel::{EndPoint, EndPointUnavailable, ServerName};
 use fast_reauth::mechanism::{Connection, Login, NextStep, Outcome, ServerMessage, iky};
@@ -274,4 +275,12 @@ fn a_login_at_the_moment_of_a_revocation_is_revoked() {
     assert!(!revokes(later(9), spared(None), later(1)));
     assert!(revokes(later(9), spared(Some(later(1))), later(1)));
     assert!(!revokes(later(9), spared(Some(later(1))), later(2)));
+}
+
+#[test]
+fn a_type_of_channel_binding_is_found_by_its_registered_name() {
+    for binding in BindingType::ALL {
+        assert_eq!(BindingType::from_name(binding.name()), Some(binding));
+    }
+    assert_eq!(["", "tls", "TLS-EXPORTER"].map(BindingType::from_name), [None; 3]);
 }
