@@ -172,3 +172,23 @@ fn kind(name: &Name) -> usize {
         Name::Login(_) => 3,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_something_near_as_long_as_there_is_anything() {
+        let index = Index::new(SHARDS);
+        let name = |number| Name::Login(LoginId::from_octets([number; 16]));
+        let near = || index.find_or_nearest(&name(9)).nearest().map(|place| place.0);
+        assert_eq!(near(), None);
+        index.update(Place(1), &mut [], &mut [name(1)]);
+        index.update(Place(2), &mut [], &mut [name(2)]);
+        assert!(near().is_some());
+        index.update(Place(2), &mut [name(2)], &mut []);
+        assert_eq!(near(), Some(1));
+        index.update(Place(1), &mut [name(1)], &mut []);
+        assert_eq!(near(), None);
+    }
+}
