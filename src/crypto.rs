@@ -26,6 +26,12 @@ impl Hash {
         }
     }
 
+    /// The one that names of mechanisms call so, in any case of letters.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        let known = [("SHA-256", Self::Sha256), ("SHA-384", Self::Sha384), ("SHA-512", Self::Sha512)];
+        known.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, hash)| hash)
+    }
+
     const fn digest(self) -> &'static digest::Algorithm {
         match self {
             Self::Sha256 => &digest::SHA256,
@@ -142,8 +148,13 @@ pub(crate) fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }
-    let difference = a.iter().zip(b).fold(0u8, |all, (x, y)| core::hint::black_box(all | (x ^ y)));
-    core::hint::black_box(difference) == 0
+    // Eight at a time, then one by one; no step knows what the ones before it saw.
+    let (mut a, mut b, mut all) = (a, b, 0);
+    while let (Some((x, a_rest)), Some((y, b_rest))) = (a.split_first_chunk(), b.split_first_chunk()) {
+        all = core::hint::black_box(all | (u64::from_ne_bytes(*x) ^ u64::from_ne_bytes(*y)));
+        (a, b) = (a_rest, b_rest);
+    }
+    a.iter().zip(b).fold(all, |all, (x, y)| core::hint::black_box(all | u64::from(x ^ y))) == 0
 }
 
 /// Anything that octets can be fed into; lets a transcript be hashed or authenticated without being assembled.
@@ -152,10 +163,14 @@ pub(crate) trait Absorb {
 
     /// `lp(x)`: the length of `x` as four octets, big-endian, then `x`.
     fn lp(&mut self, x: &[u8]) {
-        // Every input is bounded far below 2^32 octets by the parser that made it.
-        self.absorb(&u32::try_from(x.len()).unwrap_or(u32::MAX).to_be_bytes());
+        self.absorb(&length(x));
         self.absorb(x);
     }
+}
+
+fn length(x: &[u8]) -> [u8; 4] {
+    // Every input is bounded far below 2^32 octets by the parser that made it.
+    u32::try_from(x.len()).unwrap_or(u32::MAX).to_be_bytes()
 }
 
 /// What a hash or HMAC is fed through: the many short parts of a formula are gathered, as each call of the hash costs more than to copy one.
@@ -199,6 +214,20 @@ impl Absorb for Feed<'_> {
                 self.len += octets.len();
             }
             None => (self.context)(octets),
+        }
+    }
+
+    fn lp(&mut self, x: &[u8]) {
+        let len = length(x);
+        match self.held.get_mut(self.len..self.len + len.len() + x.len()) {
+            // In one go, as there are so many of them.
+            Some(room) => {
+                let (before, room) = room.split_at_mut(len.len());
+                before.copy_from_slice(&len);
+                room.copy_from_slice(x);
+                self.len += len.len() + x.len();
+            }
+            None => [&len, x].into_iter().for_each(|part| self.absorb(part)),
         }
     }
 }

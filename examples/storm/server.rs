@@ -157,9 +157,10 @@ impl Stream<'_> {
     async fn recognise(&mut self, login: &Authenticate) -> Result<(), Fault> {
         let meter = Rc::clone(&self.wire.meter);
         let (store, name) = (&self.server.store, login.request.mechanism);
+        let drawn = || random().ok();
         let verdict = meter.time(Part::Authentication, || {
             let attempt = match login.fast {
-                Some(_) => self.connection.ht(login.ht_request(&self.header, random()?)?),
+                Some(_) => self.connection.ht(login.ht_request(&self.header, &drawn)?),
                 None => {
                     let message = login.request.initial_response.as_deref().unwrap_or_default();
                     let attempt = self.connection.receive(name.as_str(), message);

@@ -17,6 +17,17 @@ pub enum Binding {
 }
 
 impl Binding {
+    const ALL: [Self; 3] = [Self::Exporter, Self::EndPoint, Self::None];
+
+    /// What names of mechanisms end with.
+    const fn suffix(self) -> &'static str {
+        match self {
+            Self::Exporter => "EXPR",
+            Self::EndPoint => "ENDP",
+            Self::None => "NONE",
+        }
+    }
+
     /// The registered name of the binding type, for the gs2-header; `None` where there is no binding.
     pub const fn type_name(self) -> Option<&'static str> {
         match self {
@@ -68,7 +79,19 @@ impl Pin {
 
     /// The mechanism of this name, in any case of letters (RFC 4422 section 3.1 has upper case; IMAP compares without).
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|pin| pin.name().eq_ignore_ascii_case(name))
+        // By its parts, as it is asked at every attempt.
+        let (family, rest) = name.split_once('-')?;
+        let (proof, suffix) = rest.rsplit_once('-').filter(|_| family.eq_ignore_ascii_case("IKY"))?;
+        let binding = Binding::ALL.into_iter().find(|binding| binding.suffix().eq_ignore_ascii_case(suffix))?;
+        match Hash::from_name(proof) {
+            Some(hash) => Some(Self::mac(hash, binding)),
+            None => Some(Self::ED25519_EXPR).filter(|pin| pin.name().eq_ignore_ascii_case(name)),
+        }
+    }
+
+    /// A bit of its own for each of [`ALL`](Self::ALL).
+    pub(crate) const fn bit(self) -> u16 {
+        if self.signs { 1 << 9 } else { 1 << (self.binding as u16 * 3 + self.hash as u16) }
     }
 
     /// The SASL mechanism name, 20 octets at most.
@@ -160,5 +183,49 @@ impl fmt::Display for Pin {
 impl fmt::Debug for Pin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Pin({})", self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pin;
+
+    #[test]
+    fn every_mechanism_has_a_bit_of_its_own() {
+        let all = Pin::ALL.into_iter().fold(0, |all, pin| all | pin.bit());
+        assert_eq!((all.count_ones() as usize, Pin::ALL.map(|pin| pin.bit().count_ones())), (Pin::ALL.len(), [1; 10]));
+    }
+
+    #[test]
+    fn a_name_is_read_in_any_case_and_nothing_else_is_one() {
+        for pin in Pin::ALL {
+            for name in [pin.name().to_owned(), pin.name().to_lowercase(), pin.name().replace("EXPR", "eXpR")] {
+                assert_eq!(Pin::from_name(&name), Some(pin), "{name}");
+                for other in [
+                    format!("{name}-"),
+                    format!("-{name}"),
+                    format!("X{name}"),
+                    name.replacen('-', "", 1),
+                    name[1..].to_owned(),
+                ] {
+                    assert_eq!(Pin::from_name(&other), None, "{other}");
+                }
+            }
+        }
+        let none = [
+            "",
+            "-",
+            "--",
+            "IKY",
+            "IKY-",
+            "IKY--",
+            "IKY-EXPR",
+            "IKY-SHA-256",
+            "IKY-SHA-1-EXPR",
+            "IKY-ED25519-NONE",
+            "HT-SHA-256-EXPR",
+            "IKY-SHA-256-UNIQ",
+        ];
+        assert_eq!(none.map(Pin::from_name), [None; 12]);
     }
 }

@@ -8,8 +8,8 @@ use crate::assertion::{Hash, OfferHash, Pin};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Offers([OnceLock<(Listed, OfferHash)>; 3]);
 
-/// Which of [`Pin::ALL`].
-type Listed = [bool; Pin::ALL.len()];
+/// Which of [`Pin::ALL`], a bit each.
+type Listed = u16;
 
 impl Offers {
     /// The hash over these mechanisms together. `full` is always the same list.
@@ -19,10 +19,7 @@ impl Offers {
         pins: impl Iterator<Item = Pin> + Clone,
         full: &'a [Box<str>],
     ) -> OfferHash {
-        let mut listed = Listed::default();
-        for pin in pins.clone() {
-            listed.iter_mut().zip(Pin::ALL).filter(|(_, known)| *known == pin).for_each(|(listed, _)| *listed = true);
-        }
+        let listed = pins.clone().fold(0, |listed, pin| listed | pin.bit());
         let [sha_256, sha_384, sha_512] = &self.0;
         let kept = match hash {
             Hash::Sha256 => sha_256,

@@ -1,5 +1,7 @@
 //! A token from its issue to its end.
 
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use super::common::DAY;
 use super::*;
 use fast_reauth::store::Revoke;
@@ -85,6 +87,34 @@ fn a_due_token_is_rotated_and_the_old_one_goes_on_until_the_new_one_is_used() {
     assert!(!fleet.accepts(&old, PHONE), "its first use ended the old one");
     fleet.now = later(31 * DAY);
     assert!(fleet.accepts(&new, PHONE), "it lasts from its own issue");
+}
+
+#[test]
+fn random_octets_are_drawn_once_a_token_is_due_and_without_any_there_is_none() {
+    let mut fleet = Fleet::new();
+    let (token, _) = fleet.log_in("alice", PHONE, EXPR, &Tls::full());
+    let drawn = AtomicU8::new(0);
+    let draw = || Some([drawn.fetch_add(1, Ordering::Relaxed); 32]);
+    let log_in = |fleet: &Fleet, random: Fresh<'_>| {
+        let tls = Tls::full();
+        let start = ht::Client::start(&token, &tls.client(), &Pairs::none()).unwrap();
+        let request = Request::new(EXPR, &start.message, PHONE, random);
+        fleet.connection(&tls).ht(request).run(&fleet.store, fleet.now)
+    };
+    for at in [0, 25 * DAY] {
+        fleet.now = later(at);
+        let before = fleet.fingerprint();
+        let verdict = log_in(&fleet, (&|| None).into());
+        assert_eq!((verdict.outcome, verdict.token.is_none()), (Outcome::Accepted, true), "no octets, no new token");
+        assert!(at == 0 || before == fleet.fingerprint(), "and nothing is stored of one");
+        let verdict = log_in(&fleet, (&draw).into());
+        assert_eq!((verdict.outcome, verdict.token.is_some()), (Outcome::Accepted, at > 0));
+        assert_eq!(drawn.load(Ordering::Relaxed), u8::from(at > 0), "a call only for a token that is due");
+    }
+    let told = log_in(&fleet, (&draw).into()).token.expect("the token that waits");
+    assert_eq!(drawn.load(Ordering::Relaxed), 1, "which is made already");
+    let new = token.rotated(told.token.expose(), told.expires, &Policy::default(), fleet.now).unwrap();
+    assert!(fleet.accepts(&new, PHONE));
 }
 
 #[test]

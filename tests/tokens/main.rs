@@ -19,7 +19,7 @@ use fast_reauth::assertion::{
     ClientToken, DeviceId, FullLogin, HtMechanism, Issued, Policy, Service, ServiceKeys, TokenRequest,
 };
 use fast_reauth::channel::ServerName;
-use fast_reauth::mechanism::ht::{Pairs, Request};
+use fast_reauth::mechanism::ht::{Fresh, Pairs, Request};
 use fast_reauth::mechanism::{Connection, Login, Outcome, Server, Verdict, ht};
 use fast_reauth::store::{Committed, MemoryStore, Store};
 

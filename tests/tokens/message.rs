@@ -138,10 +138,38 @@ fn names_in_either_spelling() {
     }
     assert_eq!(HtMechanism::all().count(), 40);
     for mechanism in HtMechanism::all() {
-        assert_eq!(HtMechanism::from_name(mechanism.name()), Some(mechanism));
+        for name in
+            [mechanism.name().to_owned(), mechanism.name().to_lowercase(), mechanism.other_name().replace('X', "x")]
+        {
+            assert_eq!(HtMechanism::from_name(&name), Some(mechanism), "{name}");
+            for other in [
+                format!("{name}-"),
+                format!("-{name}"),
+                format!("X{name}"),
+                name[1..].to_owned(),
+                name.replace('T', "T2"),
+            ] {
+                assert!(HtMechanism::from_name(&other).is_none_or(|known| known.spelling(&other).is_some()), "{other}");
+            }
+        }
         assert!(mechanism.other_name().len() <= 20, "RFC 4422 section 3.1");
     }
-    for name in ["HT-SHA-1-NONE", "HT-SHA-256", "HT-SHA-256-EXPRX", "HT3-SHA-256-EXPR", "IKY-SHA-256-EXPR", ""] {
+    for name in [
+        "HT-SHA-1-NONE",
+        "-",
+        "HT-",
+        "HT--",
+        "HT-NONE",
+        "HT-SHA-256-",
+        "HT--256-EXPR",
+        "T-SHA-256-EXPR",
+        "HT-SHA2-256-EXPR",
+        "HT-SHA-256",
+        "HT-SHA-256-EXPRX",
+        "HT3-SHA-256-EXPR",
+        "IKY-SHA-256-EXPR",
+        "",
+    ] {
         assert_eq!(HtMechanism::from_name(name), None);
     }
 }

@@ -26,6 +26,35 @@ pub enum TokenHash {
 }
 
 impl TokenHash {
+    /// In the order of their declaration.
+    const ALL: &[Self] = &[
+        Self::Sha256,
+        Self::Sha384,
+        Self::Sha512,
+        #[cfg(feature = "sha3")]
+        Self::Sha3_256,
+        #[cfg(feature = "sha3")]
+        Self::Sha3_512,
+    ];
+
+    /// The one that names of mechanisms call so, in any case of letters and either spelling.
+    fn from_name(name: &str) -> Option<Self> {
+        match Hash::from_name(name) {
+            Some(Hash::Sha256) => Some(Self::Sha256),
+            Some(Hash::Sha384) => Some(Self::Sha384),
+            Some(Hash::Sha512) => Some(Self::Sha512),
+            #[cfg(feature = "sha3")]
+            None if ["SHA3-256", "SHA-3-256"].iter().any(|known| known.eq_ignore_ascii_case(name)) => {
+                Some(Self::Sha3_256)
+            }
+            #[cfg(feature = "sha3")]
+            None if ["SHA3-512", "SHA-3-512"].iter().any(|known| known.eq_ignore_ascii_case(name)) => {
+                Some(Self::Sha3_512)
+            }
+            None => None,
+        }
+    }
+
     /// Length of the output, in octets.
     pub const fn output_len(self) -> usize {
         match self {
@@ -87,6 +116,21 @@ pub enum TokenBinding {
     None,
 }
 
+impl TokenBinding {
+    /// In the order of their declaration.
+    const ALL: [Self; 4] = [Self::Exporter, Self::Unique, Self::EndPoint, Self::None];
+
+    /// What names of mechanisms end with.
+    const fn suffix(self) -> &'static str {
+        match self {
+            Self::Exporter => "EXPR",
+            Self::Unique => "UNIQ",
+            Self::EndPoint => "ENDP",
+            Self::None => "NONE",
+        }
+    }
+}
+
 /// Which of the two families a mechanism is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HtVersion {
@@ -135,24 +179,34 @@ impl HtMechanism {
 
     /// Every mechanism of both families that this build knows, strongest binding first, HT2 before HT.
     pub fn all() -> impl Iterator<Item = Self> {
-        const HASHES: &[TokenHash] = &[
-            TokenHash::Sha256,
-            TokenHash::Sha384,
-            TokenHash::Sha512,
-            #[cfg(feature = "sha3")]
-            TokenHash::Sha3_256,
-            #[cfg(feature = "sha3")]
-            TokenHash::Sha3_512,
-        ];
-        const BINDINGS: [TokenBinding; 4] =
-            [TokenBinding::Exporter, TokenBinding::Unique, TokenBinding::EndPoint, TokenBinding::None];
-        let pairs = BINDINGS.into_iter().flat_map(|binding| [HtVersion::Ht2, HtVersion::Ht].map(|v| (v, binding)));
-        pairs.flat_map(|(version, binding)| HASHES.iter().map(move |&hash| Self::new(version, hash, binding)))
+        let pairs =
+            TokenBinding::ALL.into_iter().flat_map(|binding| [HtVersion::Ht2, HtVersion::Ht].map(|v| (v, binding)));
+        pairs.flat_map(|(version, binding)| TokenHash::ALL.iter().map(move |&hash| Self::new(version, hash, binding)))
+    }
+
+    /// A number of its own within this build; [`from_number`](Self::from_number) has it back.
+    pub(crate) const fn number(self) -> u8 {
+        (self.version as u8) << 5 | (self.binding as u8) << 3 | self.hash as u8
+    }
+
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
+        let version = *[HtVersion::Ht, HtVersion::Ht2].get(usize::from(number >> 5))?;
+        let binding = *TokenBinding::ALL.get(usize::from(number >> 3 & 3))?;
+        Some(Self::new(version, *TokenHash::ALL.get(usize::from(number & 7))?, binding))
     }
 
     /// The mechanism of this name, in any case of letters and in either spelling of the SHA-3 names.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::all().find(|mechanism| mechanism.spelling(name).is_some())
+        // By its parts, as it is asked at every attempt.
+        let (family, rest) = name.split_once('-')?;
+        let (hash, suffix) = rest.rsplit_once('-')?;
+        let version = match family {
+            _ if family.eq_ignore_ascii_case("HT") => HtVersion::Ht,
+            _ if family.eq_ignore_ascii_case("HT2") => HtVersion::Ht2,
+            _ => return None,
+        };
+        let binding = TokenBinding::ALL.into_iter().find(|binding| binding.suffix().eq_ignore_ascii_case(suffix))?;
+        Some(Self::new(version, TokenHash::from_name(hash)?, binding))
     }
 
     /// The SASL mechanism name, as the drafts spell it (`HT-SHA3-512-EXPR`).
@@ -262,5 +316,18 @@ impl fmt::Display for HtMechanism {
 impl fmt::Debug for HtMechanism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HtMechanism({})", self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::HtMechanism;
+
+    #[test]
+    fn a_number_is_one_mechanisms_and_others_are_none() {
+        for mechanism in HtMechanism::all() {
+            assert_eq!(HtMechanism::from_number(mechanism.number()), Some(mechanism));
+        }
+        assert_eq!((0..=u8::MAX).filter_map(HtMechanism::from_number).count(), HtMechanism::all().count());
     }
 }

@@ -28,11 +28,13 @@
 //! ```
 
 mod client;
+mod fresh;
 mod message;
 mod pairs;
 mod server;
 
 pub use client::{CannotStart, Client, Known, Refused, Start};
+pub use fresh::Fresh;
 pub use message::{Malformed, failure};
 pub use pairs::{InvalidPairs, Pairs};
 pub(super) use server::{AwaitTokens, AwaitUse, receive};

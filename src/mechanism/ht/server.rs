@@ -5,8 +5,8 @@ use core::hint::black_box;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::Pairs;
 use super::message::{InitiatorMessage, ResponderMessage, initiator_hash, responder_hash};
+use super::{Fresh, Pairs};
 use crate::assertion::{
     HtMechanism, HtVersion, Issued, Origin, OwnToken, Salt, TokenId, TokenRecord, TokenSlot, valid_login_name,
 };
@@ -23,7 +23,7 @@ pub struct Request<'m> {
     mechanism: HtMechanism,
     message: &'m [u8],
     client: Cow<'m, str>,
-    random: [u8; Salt::LEN],
+    random: Fresh<'m>,
     count: Option<u64>,
     invalidate: bool,
     wants: Option<HtMechanism>,
@@ -32,11 +32,9 @@ pub struct Request<'m> {
 
 impl<'m> Request<'m> {
     /// The initial response with this mechanism, from the installation with this id (`<user-agent id='…'/>`).
-    ///
-    /// `random` is 32 fresh octets from a cryptographically secure random number generator, for a token that may be due.
-    pub fn new(mechanism: HtMechanism, message: &'m [u8], client: &'m str, random: [u8; Salt::LEN]) -> Self {
-        let (count, invalidate, wants, answer) = (None, false, None, Pairs::none());
-        Self { mechanism, message, client: client.into(), random, count, invalidate, wants, answer }
+    pub fn new(mechanism: HtMechanism, message: &'m [u8], client: &'m str, random: impl Into<Fresh<'m>>) -> Self {
+        let (random, answer) = (random.into(), Pairs::none());
+        Self { mechanism, message, client: client.into(), random, count: None, invalidate: false, wants: None, answer }
     }
 
     /// `count` of `<fast/>` (XEP-0484 section 3.4): how often the client used the token, this time included, so from 1 on.
@@ -89,7 +87,8 @@ pub struct Beside {
 impl Beside {
     pub(crate) fn request(self, mechanism: HtMechanism, message: &[u8]) -> Request<'_> {
         let Self { client, random, count, invalidate, wants } = self;
-        Request { mechanism, message, client: client.into(), random, count, invalidate, wants, answer: Pairs::none() }
+        let (random, answer) = (random.into(), Pairs::none());
+        Request { mechanism, message, client: client.into(), random, count, invalidate, wants, answer }
     }
 }
 
@@ -269,8 +268,8 @@ impl AwaitTokens<'_> {
         if let Some(issued) = waiting.and_then(told) {
             return Some((None, issued));
         }
-        let (salt, key, origin, full_login) =
-            (Salt::new(self.request.random), keys.current_id(), used.origin, used.full_login);
+        let salt = self.request.random.draw()?;
+        let (key, origin, full_login) = (keys.current_id(), used.origin, used.full_login);
         let slot = TokenSlot { salt, key, mechanism, origin, full_login, expires };
         let issued = told(&slot)?;
         Some((Some(slot), issued))

@@ -100,8 +100,7 @@ impl Authenticate {
         Ok(FastLogin { from, user_agent, fast })
     }
 
-    /// Server: the attempt with a token that this is, on a stream with this header. `random` is 32 fresh octets from a
-    /// cryptographically secure random number generator, for a token that may be due.
+    /// Server: the attempt with a token that this is, on a stream with this header. `random` is for a token that may be due.
     ///
     /// # Errors
     /// As for [`fast_login`](Self::fast_login), and [`ProfileError::Malformed`] for a mechanism that takes no token, or
@@ -110,7 +109,7 @@ impl Authenticate {
     pub fn ht_request<'a>(
         &'a self,
         header: &'a StreamHeader,
-        random: [u8; Salt::LEN],
+        random: impl Into<ht::Fresh<'a>>,
     ) -> Result<ht::Request<'a>, ProfileError> {
         let FastLogin { user_agent, fast, .. } = self.fast_login(header)?;
         let mechanism = ht_mechanism(&self.request.mechanism)?;
@@ -121,8 +120,8 @@ impl Authenticate {
         Ok(request.count(fast.count).invalidate(fast.invalidate).wants(wants))
     }
 
-    /// Server: the token that a full login asks for, under this authcid; `None` if it asks for none. `random` is as for
-    /// [`ht_request`](Self::ht_request).
+    /// Server: the token that a full login asks for, under this authcid; `None` if it asks for none. `random` is 32 fresh octets
+    /// from a cryptographically secure random number generator.
     ///
     /// # Errors
     /// [`ProfileError::Malformed`] for a mechanism that takes no token, or without an id of the user agent.

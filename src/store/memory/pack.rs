@@ -8,7 +8,7 @@ use zeroize::Zeroize;
 use super::account::{Account, Secret};
 use super::client::{Client, Stored};
 use super::scopes::Scopes;
-use crate::assertion::{HtMechanism, LineageRecord, Origin, Pin, Record, Revocations, Scope, TokenRecord, TokenSlot};
+use crate::assertion::{LineageRecord, Origin, Pin, Record, Revocations, Scope, TokenRecord, TokenSlot};
 use crate::channel::{Handle, Lineage, ServerName};
 use crate::crypto::Absorb;
 use crate::store::{StoredTokens, Window};
@@ -62,6 +62,8 @@ impl Packed {
         let mut filled = Filled { packed: self, tail: Vec::with_capacity(length.tail) };
         Packer { out: &mut filled, scopes }.account(account);
         let Filled { packed, tail } = filled;
+        // What grows, or is made to fit, is moved, and leaves behind what it held.
+        debug_assert_eq!(tail.len(), length.tail);
         packed.tail = tail.into_boxed_slice();
     }
 
@@ -229,7 +231,8 @@ impl<W: Absorb> Packer<'_, W> {
         client.tokens.iter().for_each(|tokens| self.tokens(tokens, client, account));
         if !client.lineages.is_empty() {
             self.number(client.lineages.len() as u64);
-            client.lineages.iter().for_each(|(handle, lineage)| self.lineage(handle, lineage, client, account));
+            // The newest first: it is the one that is mostly resumed, and found soonest.
+            client.lineages.iter().rev().for_each(|(handle, lineage)| self.lineage(handle, lineage, client, account));
         }
     }
 
@@ -277,7 +280,7 @@ impl<W: Absorb> Packer<'_, W> {
     fn slot(&mut self, slot: &TokenSlot, client: &Client) {
         self.out.absorb(slot.salt.as_octets());
         self.number(slot.key.into());
-        self.octet(HtMechanism::all().position(|known| known == slot.mechanism).unwrap_or_default() as u8);
+        self.octet(slot.mechanism.number());
         self.octet(origin_bits(slot.origin));
         self.near(client.device.created, slot.full_login);
         self.near(slot.full_login, slot.expires);

@@ -76,7 +76,7 @@ pub(super) struct TokensRef<'a> {
 pub(super) struct SlotRef<'a> {
     pub(super) salt: &'a [u8],
     pub(super) key: u64,
-    /// Which of all mechanisms.
+    /// The mechanism's number.
     pub(super) mechanism: u8,
     pub(super) origin: Origin,
     pub(super) full_login: Timestamp,

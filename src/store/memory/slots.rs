@@ -101,6 +101,7 @@ mod tests {
         assert!((0..CHUNK).all(|at| slots.take_one(4 * CHUNK) == Some(3 * CHUNK + at)));
         assert_eq!(slots.take_one(4 * CHUNK), None);
         assert_eq!((place(&slots, 0), place(&slots, 3 * CHUNK - 1)), (first, last));
+        assert_eq!(slots.end(), 4 * CHUNK);
         (0..4 * CHUNK).for_each(|slot| slots.give_back(slot));
         assert_eq!((slots.end(), slots.chunks.capacity(), slots.taken.len()), (0, 0, 0));
     }

@@ -48,7 +48,7 @@ pub(super) fn account(packed: &Packed, scopes: &Scopes) -> Option<Box<Account>> 
                 Item::Tokens(of) => of.stored(&identity, client.id).map(|of| *tokens = Some(Box::new(of))),
                 Item::Lineage(lineage) => {
                     let handle = lineage.handle;
-                    lineage.lineage(&identity, client.id).map(|lineage| lineages.push_back((handle, lineage)))
+                    lineage.lineage(&identity, client.id).map(|lineage| lineages.push_front((handle, lineage)))
                 }
             };
             taken.is_none().then_some(())
@@ -193,7 +193,7 @@ impl SlotRef<'_> {
     fn slot(self) -> Option<TokenSlot> {
         let Self { origin, full_login, expires, .. } = self;
         let (salt, key) = (Salt::new(self.salt.try_into().ok()?), u32::try_from(self.key).ok()?);
-        let mechanism = HtMechanism::all().nth(self.mechanism.into())?;
+        let mechanism = HtMechanism::from_number(self.mechanism)?;
         Some(TokenSlot { salt, key, mechanism, origin, full_login, expires })
     }
 }

@@ -30,6 +30,31 @@ fn a_refused_login_costs_no_session() {
     store.must_agree();
 }
 
+/// An account with so much that it is not packed.
+#[test]
+fn a_large_account_finds_all_that_it_has() {
+    let store = MemoryStore::default();
+    for number in 0..4u8 {
+        let token = Some(Box::new(token("alice", number.into(), number, START)));
+        let remember = Remember { token, ..login("alice", number.into(), 0x80 | number, START) };
+        assert_eq!(store.commit(&Commit::Remember(remember), START), Ok(Committed::Done));
+        for session in 0..30 {
+            let link = link("alice", number.into(), 30 * number + session, None, START);
+            assert_eq!(store.commit(&Commit::Link(link), START), Ok(Committed::Done));
+        }
+        for number in 0..=number {
+            let id = record("alice", number.into(), Pin::SHA_256_EXPR, number, START).id;
+            let token = TokenId::from_octets([number; 16]);
+            let lookup = Lookup { assertion: Some(id), token: Some(token), ..Lookup::default() };
+            let found = store.lookup(&lookup, START).unwrap();
+            assert_eq!(found.record.map(|record| record.id), Some(id));
+            assert_eq!(found.token.map(|token| token.device), Some(device(number.into())));
+            assert!((0..30).all(|session| has_session(&store, 30 * number + session, START)));
+        }
+    }
+    store.must_agree();
+}
+
 #[test]
 fn a_secret_takes_the_room_of_a_record_until_it_ends() {
     let store = MemoryStore::new(Capacity { records: 2, ..small() });
