@@ -239,25 +239,46 @@ impl Load {
         if verdict.outcome == Outcome::Accepted { Ok(()) } else { Err(format!("{:?}", verdict.outcome).into()) }
     }
 
-    /// What takes how long, with as many records as there are now.
-    fn measure(&self) -> Result<Costs, Fault> {
+    /// What is asked of the store to see how long that takes.
+    fn questions(&self) -> Result<Questions, Fault> {
         let mut random = Random(self.ids.len() as u64);
-        let known: Vec<AssertionId> = (0..LOOKUPS).map(|_| self.ids[random.below(self.ids.len())]).collect();
-        let known = median(known.chunks(ROUND), |ids| ids.iter().try_for_each(|id| self.look_up(*id, true)))?;
-        // Ids that the store never saw, as anybody can send them.
-        let unknown: Vec<AssertionId> = (0..LOOKUPS).map(|_| random.id()).collect();
-        let unknown = median(unknown.chunks(ROUND), |ids| ids.iter().try_for_each(|id| self.look_up(*id, false)))?;
+        let known = (0..LOOKUPS).map(|_| self.ids[random.below(self.ids.len())]).collect();
+        let unknown = (0..LOOKUPS).map(|_| random.id()).collect();
         let clients = (0..RETURNING).map(|_| self.comes_back(random.below(self.ids.len())));
-        let clients: Vec<Returning> = clients.collect::<Result<_, _>>()?;
-        let verification =
-            median(clients.chunks(ROUND / 10), |clients| clients.iter().try_for_each(|client| self.verify(client)))?;
-        Ok(Costs { known, unknown, verification })
+        Ok(Questions { known, unknown, clients: clients.collect::<Result<_, _>>()? })
     }
 
     fn look_up(&self, id: AssertionId, is_known: bool) -> Result<(), Fault> {
         let found = self.subject.store().lookup(&Lookup { assertion: Some(id), ..Lookup::default() }, NOW)?;
         if black_box(found).record.is_some() == is_known { Ok(()) } else { Err("a record is missing".into()) }
     }
+}
+
+struct Questions {
+    known: Vec<AssertionId>,
+    /// Ids that the store never saw, as anybody can send them.
+    unknown: Vec<AssertionId>,
+    clients: Vec<Returning>,
+}
+
+/// What takes how long with these records. Of several stores they are asked in turns: processors change their pace within a second, which then
+/// is the same for all.
+fn measure<const N: usize>(loads: [&Load; N]) -> Result<[Costs; N], Fault> {
+    let asked = loads.iter().map(|load| load.questions()).collect::<Result<Vec<_>, _>>()?;
+    let look_up =
+        |which: usize, ids: &[AssertionId], is_known| ids.iter().try_for_each(|id| loads[which].look_up(*id, is_known));
+    let known = medians(asked.iter().map(|asked| &asked.known[..]), ROUND, |which, ids| look_up(which, ids, true))?;
+    let unknown =
+        medians(asked.iter().map(|asked| &asked.unknown[..]), ROUND, |which, ids| look_up(which, ids, false))?;
+    let clients = asked.iter().map(|asked| &asked.clients[..]);
+    let verification = medians(clients, ROUND / 10, |which, clients: &[Returning]| {
+        clients.iter().try_for_each(|client| loads[which].verify(client))
+    })?;
+    Ok(std::array::from_fn(|which| Costs {
+        known: known[which],
+        unknown: unknown[which],
+        verification: verification[which],
+    }))
 }
 
 /// Nanoseconds.
@@ -281,19 +302,27 @@ impl Costs {
     }
 }
 
-/// Nanoseconds for one item: the median over the rounds, as whatever else the machine does disturbs only some of them.
-fn median<'a, T: 'a>(
-    rounds: impl Iterator<Item = &'a [T]>,
-    mut run: impl FnMut(&[T]) -> Result<(), Fault>,
-) -> Result<f64, Fault> {
-    let mut took = Vec::new();
-    for round in rounds {
-        let start = Instant::now();
-        run(round)?;
-        took.push(start.elapsed().as_nanos() as f64 / round.len() as f64);
+/// Nanoseconds for one item of each list: the medians over the rounds, as whatever else the machine does disturbs only some of them.
+fn medians<'a, T: 'a>(
+    lists: impl Iterator<Item = &'a [T]>,
+    round: usize,
+    mut run: impl FnMut(usize, &[T]) -> Result<(), Fault>,
+) -> Result<Vec<f64>, Fault> {
+    let mut lists: Vec<_> = lists.map(|list| (list.chunks_exact(round), Vec::new())).collect();
+    let rounds = lists.iter().map(|(rounds, _)| rounds.len()).min().unwrap_or(0);
+    for _ in 0..rounds {
+        for (which, (rounds, took)) in lists.iter_mut().enumerate() {
+            let round = rounds.next().unwrap_or_default();
+            let start = Instant::now();
+            run(which, round)?;
+            took.push(start.elapsed().as_nanos() as f64 / round.len() as f64);
+        }
     }
-    took.sort_by(f64::total_cmp);
-    took.get(took.len() / 2).copied().ok_or_else(|| "nothing to measure".into())
+    let median = |mut took: Vec<f64>| {
+        took.sort_by(f64::total_cmp);
+        took.get(took.len() / 2).copied().ok_or_else(|| "nothing to measure".into())
+    };
+    lists.into_iter().map(|(_, took)| median(took)).collect()
 }
 
 /// A splitmix64: which client is next needs no more than that.
@@ -327,7 +356,15 @@ fn run() -> Result<(), Fault> {
     let name = args.next().unwrap_or_else(|| "memory".to_owned());
     let sessions = args.next().is_some_and(|word| word == "sessions");
     let server = Server::new(Service::IMAP, [ServerName::parse(NAME)?], ["SCRAM-SHA-256-PLUS"])?;
-    let mut load = Load { subject: open(&name, records)?, server, sessions, ids: Vec::new() };
+    let new = |records| -> Result<Load, Fault> {
+        Ok(Load { subject: open(&name, records)?, server: server.clone(), sessions, ids: Vec::new() })
+    };
+    let fewest = 1_000.min(records / 100).max(1);
+    let mut load = new(records)?;
+    let mut few = if name == "memory" { Some(new(records)?) } else { None };
+    if let Some(few) = &mut few {
+        few.fill(fewest)?;
+    }
     // What the measurement keeps is in memory before it counts; the first client brings in what is there only once.
     let first = load.log_in(0)?;
     load.ids.resize(records, first);
@@ -335,13 +372,18 @@ fn run() -> Result<(), Fault> {
     let before = load.subject.octets()?;
 
     let mut grown = Vec::new();
-    for size in [1_000.min(records / 100), records / 10, records] {
+    for size in [fewest, records / 10, records] {
         let took = load.fill(size)?;
         let octets = load.subject.octets()?.saturating_sub(before) as f64 / size as f64;
         println!("{size:>9} records: {octets:.1} octets each; {:.1} s to fill", took.as_secs_f64());
-        let costs = load.measure()?;
+        let [costs] = measure([&load])?;
         costs.print(size);
         grown.push(costs);
+    }
+    if let Some(few) = &few {
+        grown = measure([few, &load])?.into();
+        println!("in turns, on two stores at once:");
+        grown.iter().zip([fewest, records]).for_each(|(costs, size)| costs.print(size));
     }
     if let [less, .., more] = &grown[..] {
         println!(
