@@ -284,3 +284,36 @@ fn a_type_of_channel_binding_is_found_by_its_registered_name() {
     }
     assert_eq!(["", "tls", "TLS-EXPORTER"].map(BindingType::from_name), [None; 3]);
 }
+
+#[test]
+fn a_name_is_read_in_any_case_and_nothing_else_is_one() {
+    for pin in Pin::ALL {
+        for name in [pin.name().to_owned(), pin.name().to_lowercase(), pin.name().replace("EXPR", "eXpR")] {
+            assert_eq!(Pin::from_name(&name), Some(pin), "{name}");
+            for other in [
+                format!("{name}-"),
+                format!("-{name}"),
+                format!("X{name}"),
+                name.replacen('-', "", 1),
+                name[1..].to_owned(),
+            ] {
+                assert_eq!(Pin::from_name(&other), None, "{other}");
+            }
+        }
+    }
+    let none = [
+        "",
+        "-",
+        "--",
+        "IKY",
+        "IKY-",
+        "IKY--",
+        "IKY-EXPR",
+        "IKY-SHA-256",
+        "IKY-SHA-1-EXPR",
+        "IKY-ED25519-NONE",
+        "HT-SHA-256-EXPR",
+        "IKY-SHA-256-UNIQ",
+    ];
+    assert_eq!(none.map(Pin::from_name), [None; 12]);
+}
