@@ -36,3 +36,16 @@ impl Offers {
         offer
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mechanism_that_is_configured_twice_is_listed() {
+        let (offers, full) = (Offers::default(), ["SCRAM-SHA-256-PLUS".into()]);
+        let of = |pins: &[Pin]| offers.of(Hash::Sha256, pins.iter().copied(), &full);
+        assert_ne!(of(&[]), of(&[Pin::SHA_256_EXPR; 2]));
+        assert_eq!(of(&[]), of(&[]));
+    }
+}
