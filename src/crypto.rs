@@ -328,3 +328,35 @@ impl fmt::Debug for Redacted {
         write!(f, "redacted, {} octets", self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn octets_are_equal_where_no_bit_differs() {
+        for len in 0..80 {
+            let all: Vec<u8> = (0..len as u8).map(|at| at.wrapping_mul(37)).collect();
+            assert!(constant_time_eq(&all, &all.clone()) && !constant_time_eq(&all, &[&all[..], &[0]].concat()));
+            for bit in 0..8 * len {
+                let mut other = all.clone();
+                other[bit / 8] ^= 1 << (bit % 8);
+                assert!(!constant_time_eq(&all, &other), "bit {bit} of {len} octets");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_gathered_before_it_is_hashed_is_hashed_as_it_is() {
+        for before in 0..3 {
+            for len in 0..2 * Feed::HELD + 9 {
+                let (x, start) = (vec![7; len], vec![9; before * 60]);
+                let feed = |context: &mut dyn Absorb| [&start[..], &x, b"end"].into_iter().for_each(|x| context.lp(x));
+                let (mut whole, mut parts) = (Vec::new(), Vec::new());
+                feed(&mut whole);
+                Feed::through(&mut |octets| parts.extend_from_slice(octets), |context| feed(context));
+                assert_eq!(whole, parts);
+            }
+        }
+    }
+}

@@ -36,7 +36,7 @@ Usage: cargo run --release --example storm [-- OPTIONS]
 
 Options:
   --clients N  clients that reconnect at once, 10 to 10000 [default: 2000]
-  --rounds N   how often they do, for each way to log in, 1 to 50 [default: 10]
+  --rounds N   how often they do, for each way to log in, 1 to 50 [default: 5]
   --json       print an object and nothing else
   --svg FILE   write a chart, too
   --help       print this
@@ -53,7 +53,7 @@ struct Args {
 impl Args {
     /// The options; `None` for somebody who asks what there is.
     fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
-        let mut args = Self { clients: 2000, rounds: 10, json: false, svg: None };
+        let mut args = Self { clients: 2000, rounds: 5, json: false, svg: None };
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
             match word.as_str() {

@@ -108,11 +108,12 @@ pub(crate) fn run(clients: usize, rounds: usize) -> Result<Measured, Fault> {
     crowd.round(&server, None, some..clients, format!("{others} clients log in for the first time"))?;
     let known = (resident()? - before) / others as f64;
 
-    // The first use of a record is a write to the store, once. It is not measured; what all these connections take is, as
-    // later ones get the memory that these gave back.
+    // The first use of a record is a write to the store, once, and so is a token's. It is not measured; what all these connections
+    // take is, as later ones get the memory that these gave back.
     let before = resident()?;
     let first = crowd.round(&server, Some(Way::Iky), 0..clients, format!("{clients} clients are recognised first"))?;
     let connection = (first.resident - before) / clients as f64;
+    crowd.round(&server, Some(Way::Ht), 0..clients, format!("{clients} clients use their token first"))?;
 
     let mut storms = Vec::new();
     for way in Way::MEASURED {

@@ -287,20 +287,33 @@ fn a_token_that_stands_in_for_one_whose_key_was_dropped() {
         context.sign()
     };
     let id = fast_reauth::assertion::TokenId::of(token.scope(), "alice", PHONE);
-    let mut input = Vec::new();
-    for part in [&b"FAST token v1"[..], id.as_octets(), b"HT-SHA-256-EXPR", &[0; 32]] {
-        input.extend_from_slice(&u32::try_from(part.len()).unwrap().to_be_bytes());
-        input.extend_from_slice(part);
-    }
-    let text = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(hmac(&[0x22; 32], &[&input]));
+    let lookup = Lookup { token: Some(id), ..Lookup::default() };
+    let known = fleet.store.lookup(&lookup, START).unwrap().token.expect("the token");
+    let made = |key: &[u8], salt: &[u8]| {
+        let mut input = Vec::new();
+        for part in [&b"FAST token v1"[..], id.as_octets(), b"HT-SHA-256-EXPR", salt] {
+            input.extend_from_slice(&u32::try_from(part.len()).unwrap().to_be_bytes());
+            input.extend_from_slice(part);
+        }
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(hmac(key, &[&input]))
+    };
+    // The formula is the right one: with the service's key and a salt that the store has it makes the token.
+    let kept = known.to_bytes();
+    let is_salt = |octets: &&[u8]| made(&[0x11; 32], octets) == token.token().expose();
+    let salt: [u8; 32] = kept.windows(32).find(is_salt).expect("its salt").try_into().unwrap();
     let tls = Tls::full();
-    let forged = hmac(text.as_bytes(), &[b"Initiator", tls.client().tls_exporter().unwrap()]);
-    let message = [b"alice\0", forged.as_ref()].concat();
-    assert_eq!(fleet.judge(EXPR, &message, PHONE, &tls, |it| it).outcome, Outcome::BadProof);
-    fleet.server = super::server().fast(HtMechanism::all(), ServiceKeys::new(2, &[0x22; 32]));
-    assert_eq!(fleet.judge(EXPR, &message, PHONE, &tls, |it| it).outcome, Outcome::BadProof);
-    // The formula is the right one: with the service's key and the salt it makes the token.
-    assert_eq!(token.token().expose().len(), text.len());
+    let message = |text: &str| {
+        let forged = hmac(text.as_bytes(), &[b"Initiator", tls.client().tls_exporter().unwrap()]);
+        [b"alice\0", forged.as_ref()].concat()
+    };
+    // Without a salt, and with that of the token whose key is gone.
+    let forged = [[0; 32], salt].map(|salt| message(&made(&[0x22; 32], &salt)));
+    for keys in [super::keys(), ServiceKeys::new(2, &[0x22; 32])] {
+        fleet.server = super::server().fast(HtMechanism::all(), keys);
+        for message in &forged {
+            assert_eq!(fleet.judge(EXPR, message, PHONE, &tls, |it| it).outcome, Outcome::BadProof);
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use core::fmt;
 use crate::assertion::Salt;
 
 /// 32 octets from a cryptographically secure random number generator, for a token that may be due: as they are (`[u8; 32]`), or a function that draws
-/// them (`&f`) once they are needed, which saves most logins a call of the kernel. From one that draws none there is no new token.
+/// them (`&f`) once they are needed, which saves most logins a call of the kernel. From one that draws none there is no new token, and no error: it should report itself why it can't.
 #[derive(Clone, Copy)]
 pub struct Fresh<'m>(Source<'m>);
 

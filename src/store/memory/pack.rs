@@ -59,12 +59,8 @@ impl Packed {
         let mut length = Length::default();
         Packer { out: &mut length, scopes }.account(account);
         self.wipe();
-        let mut filled = Filled { packed: self, tail: Vec::with_capacity(length.tail) };
-        Packer { out: &mut filled, scopes }.account(account);
-        let Filled { packed, tail } = filled;
-        // What grows, or is made to fit, is moved, and leaves behind what it held.
-        debug_assert_eq!(tail.len(), length.tail);
-        packed.tail = tail.into_boxed_slice();
+        self.tail = vec![0; length.tail].into();
+        Packer { out: &mut Filled { packed: self, in_tail: 0 }, scopes }.account(account);
     }
 
     fn wipe(&mut self) {
@@ -107,18 +103,24 @@ impl Absorb for Length {
 /// Takes what it absorbs to the head, and from the first that finds no room there to the tail. Nothing is cut in two.
 struct Filled<'a> {
     packed: &'a mut Packed,
-    tail: Vec<u8>,
+    /// How much of the tail is filled. It has its size already: what grows is moved, and leaves behind what it held.
+    in_tail: usize,
 }
 
 impl Absorb for Filled<'_> {
     fn absorb(&mut self, octets: &[u8]) {
         let from = usize::from(self.packed.len);
-        match self.packed.head.get_mut(from..from + octets.len()).filter(|_| self.tail.is_empty()) {
+        match self.packed.head.get_mut(from..from + octets.len()).filter(|_| self.in_tail == 0) {
             Some(head) => {
                 head.copy_from_slice(octets);
                 self.packed.len += octets.len() as u8;
             }
-            None => self.tail.extend_from_slice(octets),
+            None => {
+                let room = self.packed.tail.get_mut(self.in_tail..self.in_tail + octets.len());
+                debug_assert!(room.is_some(), "what was counted before");
+                room.into_iter().for_each(|room| room.copy_from_slice(octets));
+                self.in_tail += octets.len();
+            }
         }
     }
 }

@@ -109,4 +109,16 @@ mod tests {
     fn a_slot_is_no_larger_than_what_is_packed() {
         assert_eq!((size_of::<Slot>(), size_of::<Packed>()), (176, 176));
     }
+
+    #[test]
+    fn an_account_is_its_own_identitys_whatever_hash_it_is_found_by() {
+        let scopes = Scopes::new();
+        let account = || Box::new(Account::new("alice".into(), None));
+        let mut packed = Slot::default();
+        packed.put(account(), &scopes);
+        for slot in [packed, Slot::Open(account())] {
+            let is_of = ["alice", "bob", "alic", "alice2", "Alice", ""].map(|identity| slot.is_of(identity, &scopes));
+            assert_eq!(is_of, [true, false, false, false, false, false]);
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::assertion::AssertionId;
 use crate::store::memory::index::Name;
+use crate::store::memory::pack::is_small;
 use crate::store::memory::unpack::Wanted;
 
 fn login(identity: &str, number: u64, handle: u8, now: Timestamp) -> Remember {
@@ -34,7 +35,13 @@ fn a_refused_login_costs_no_session() {
 #[test]
 fn a_large_account_finds_all_that_it_has() {
     let store = MemoryStore::default();
+    let is_packed = || {
+        let mut packed = true;
+        store.read_all(|account| packed &= is_small(account));
+        packed
+    };
     for number in 0..4u8 {
+        assert_eq!(is_packed(), number < 2);
         let token = Some(Box::new(token("alice", number.into(), number, START)));
         let remember = Remember { token, ..login("alice", number.into(), 0x80 | number, START) };
         assert_eq!(store.commit(&Commit::Remember(remember), START), Ok(Committed::Done));
@@ -52,6 +59,26 @@ fn a_large_account_finds_all_that_it_has() {
             assert!((0..30).all(|session| has_session(&store, 30 * number + session, START)));
         }
     }
+    store.must_agree();
+}
+
+/// Also where a secret lasts longer than what is over.
+#[test]
+fn what_is_over_leaves_a_large_account_as_well() {
+    let store = MemoryStore::default();
+    let (secret, after) = (secret("alice", 1, 1, later(30 * DAY)), later(8 * DAY));
+    assert_eq!(store.commit(&Commit::Secret(secret), START), Ok(Committed::Done));
+    for number in 0..3u8 {
+        let remember = login("alice", number.into(), 0x80 | number, START);
+        assert_eq!(store.commit(&Commit::Remember(remember), START), Ok(Committed::Done));
+        for session in 0..30 {
+            let link = link("alice", number.into(), 30 * number + session, None, START);
+            assert_eq!(store.commit(&Commit::Link(link), START), Ok(Committed::Done));
+        }
+    }
+    assert_eq!(store.len(), (3, 93));
+    store.sweep(after);
+    assert_eq!(store.len().1, 0);
     store.must_agree();
 }
 
