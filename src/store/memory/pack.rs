@@ -60,7 +60,9 @@ impl Packed {
         Packer { out: &mut length, scopes }.account(account);
         self.wipe();
         self.tail = vec![0; length.tail].into();
-        Packer { out: &mut Filled { packed: self, in_tail: 0 }, scopes }.account(account);
+        let mut filled = Filled { packed: self, in_tail: 0 };
+        Packer { out: &mut filled, scopes }.account(account);
+        debug_assert_eq!(filled.in_tail, length.tail);
     }
 
     fn wipe(&mut self) {
