@@ -31,6 +31,13 @@ fn a_refused_login_costs_no_session() {
     store.must_agree();
 }
 
+fn thirty_sessions(store: &MemoryStore, number: u8) {
+    for session in 0..30 {
+        let link = link("alice", number.into(), 30 * number + session, None, START);
+        assert_eq!(store.commit(&Commit::Link(link), START), Ok(Committed::Done));
+    }
+}
+
 /// An account with so much that it is not packed.
 #[test]
 fn a_large_account_finds_all_that_it_has() {
@@ -45,10 +52,7 @@ fn a_large_account_finds_all_that_it_has() {
         let token = Some(Box::new(token("alice", number.into(), number, START)));
         let remember = Remember { token, ..login("alice", number.into(), 0x80 | number, START) };
         assert_eq!(store.commit(&Commit::Remember(remember), START), Ok(Committed::Done));
-        for session in 0..30 {
-            let link = link("alice", number.into(), 30 * number + session, None, START);
-            assert_eq!(store.commit(&Commit::Link(link), START), Ok(Committed::Done));
-        }
+        thirty_sessions(&store, number);
         for number in 0..=number {
             let id = record("alice", number.into(), Pin::SHA_256_EXPR, number, START).id;
             let token = TokenId::from_octets([number; 16]);
@@ -71,10 +75,7 @@ fn what_is_over_leaves_a_large_account_as_well() {
     for number in 0..3u8 {
         let remember = login("alice", number.into(), 0x80 | number, START);
         assert_eq!(store.commit(&Commit::Remember(remember), START), Ok(Committed::Done));
-        for session in 0..30 {
-            let link = link("alice", number.into(), 30 * number + session, None, START);
-            assert_eq!(store.commit(&Commit::Link(link), START), Ok(Committed::Done));
-        }
+        thirty_sessions(&store, number);
     }
     assert_eq!(store.len(), (3, 93));
     store.sweep(after);
