@@ -1,6 +1,7 @@
 //! The primitives, all from ring but SHA-3, over the octet framing that every formula of the draft uses.
 
 use core::fmt;
+use core::hint::black_box;
 
 use ring::{digest, hkdf, hmac};
 use zeroize::Zeroize;
@@ -151,10 +152,15 @@ pub(crate) fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     // Eight at a time, then one by one; no step knows what the ones before it saw.
     let (mut a, mut b, mut all) = (a, b, 0);
     while let (Some((x, a_rest)), Some((y, b_rest))) = (a.split_first_chunk(), b.split_first_chunk()) {
-        all = core::hint::black_box(all | (u64::from_ne_bytes(*x) ^ u64::from_ne_bytes(*y)));
+        all = black_box(all | (u64::from_ne_bytes(*x) ^ u64::from_ne_bytes(*y)));
         (a, b) = (a_rest, b_rest);
     }
-    a.iter().zip(b).fold(all, |all, (x, y)| core::hint::black_box(all | u64::from(x ^ y))) == 0
+    a.iter().zip(b).fold(all, |all, (x, y)| black_box(all | u64::from(x ^ y))) == 0
+}
+
+/// The first of two, or the second, without a branch: the processor's guess of one would show in the time.
+pub(crate) fn choose<T: Copy>(first: bool, one: T, other: T) -> T {
+    black_box([other, one])[usize::from(black_box(first))]
 }
 
 /// Anything that octets can be fed into; lets a transcript be hashed or authenticated without being assembled.

@@ -163,7 +163,11 @@ fn derivation_proof_signature_and_renewal() {
         assert_eq!(held.last().unwrap().id().as_octets()[..], successor.id, "{pin}");
         let id = *held.last().unwrap().id();
         assert!(
-            pair.store.lookup(&Lookup { assertion: Some(id), ..Lookup::default() }, pair.now).unwrap().record.is_some()
+            pair.store
+                .lookup(&Lookup { assertion: Some(id), ..Lookup::default() }, pair.now)
+                .unwrap()
+                .record
+                .is_there()
         );
     }
 }
@@ -202,7 +206,7 @@ fn the_second_login_of_a_connection() {
         let id: [u8; 16] = keys(Pin::SHA_256_EXPR, &seed, b"", &ctx).id.try_into().unwrap();
         let id = fast_reauth::assertion::AssertionId::from_octets(id);
         let found = pair.store.lookup(&Lookup { assertion: Some(id), ..Lookup::default() }, pair.now).unwrap();
-        assert!(found.record.is_some(), "{ordinal}");
+        assert!(found.record.is_there(), "{ordinal}");
     }
 }
 

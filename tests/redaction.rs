@@ -82,7 +82,7 @@ fn no_debug_output_shows_a_secret() {
         secrets.hidden_in(&predecessor);
         let lookup = Lookup { assertion: Some(*assertion.id()), handle: Some(first.handle), ..Lookup::default() };
         let found = pair.store.lookup(&lookup, pair.now).unwrap();
-        assert!(found.record.is_some() && found.lineage.is_some());
+        assert!(found.record.is_there() && found.lineage.is_some());
         secrets.hidden_in(&(lookup, found));
 
         pair.now = later(6 * DAY);

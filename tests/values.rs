@@ -47,7 +47,7 @@ fn records_say_whose_they_are_and_what_became_of_them() {
     };
     pair.store.revoke("account 1", Revoke::All, pair.now).unwrap();
     let found = look();
-    assert!(found.record.unwrap().is_revoked() && found.lineage.unwrap().is_revoked());
+    assert!(found.record.into_option().unwrap().is_revoked() && found.lineage.unwrap().is_revoked());
     // A second identity on the session.
     let _ = logged_in(&pair, &Tls::resuming(&tls), "account 2", DeviceId::new(fresh()));
     assert!(look().lineage.unwrap().is_shared());
@@ -76,7 +76,9 @@ fn a_successor_begins_anew_at_both_ends() {
     let told = pair.now.after(Policy::default().lifetime);
     assert_eq!((successor.issued(), successor.expires(), successor.next_counter()), (pair.now, told, 1));
 
-    let find = |id| pair.store.lookup(&Lookup { assertion: Some(id), ..Lookup::default() }, pair.now).unwrap().record;
+    let find = |id| {
+        pair.store.lookup(&Lookup { assertion: Some(id), ..Lookup::default() }, pair.now).unwrap().record.into_option()
+    };
     let record = find(*successor.id()).unwrap();
     assert_eq!((record.issued(), record.renews()), (pair.now, Some(first.id())));
     assert!(record.is_tentative() && !find(*first.id()).unwrap().is_superseded());
@@ -121,7 +123,7 @@ fn tokens_say_whose_they_are_and_what_became_of_them() {
     assert_eq!(store.commit(&Commit::Token(change), START), Ok(Committed::Done));
     let find = || {
         let lookup = Lookup { token: Some(*token.id()), ..Lookup::default() };
-        store.lookup(&lookup, START).unwrap().token.unwrap()
+        store.lookup(&lookup, START).unwrap().token.into_option().unwrap()
     };
     assert_eq!(find().current(), token.new_token(), "its first use makes it the current one");
     assert!(find().new_token().is_none() && !find().is_revoked());

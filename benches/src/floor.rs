@@ -65,7 +65,7 @@ fn stored_keys(octets: &[u8]) -> Option<Keys> {
 /// IKY with SHA-256: `H(T)`, `HMAC(StoredKey, T)`, `H(ClientKey)`, and the responder's HMAC. Each record has keys of its own, so their
 /// schedules are part of it.
 pub fn iky(how: Iky, client: &Returning<impl Sized>) -> Result<Run, Fault> {
-    let record = client.found.record.as_ref().ok_or("no record")?;
+    let record = client.found.record.get().ok_or("no record")?;
     let keys = stored_keys(&record.to_bytes()).ok_or("not a record")?;
     let mut verify = proof(how, client)?;
     Ok(Box::new(move || verify(black_box(keys))))
@@ -101,7 +101,7 @@ fn proof(how: Iky, client: &Returning<impl Sized>) -> Result<Box<dyn FnMut(Keys)
 /// A sealed assertion: the box key (HKDF), the AEAD, and what [`iky`] needs. By which id the account is found
 /// is the store's affair, in the floor and in the step.
 pub fn sealed(how: Iky, client: &Returning<impl Sized>) -> Result<Run, Fault> {
-    let account = client.found.account.as_ref().ok_or("no account")?;
+    let account = client.found.account.get().ok_or("no account")?;
     let from = client.message.windows(3).position(|part| part == b",t=").ok_or("nothing sealed")? + 3;
     let text = client.message[from..].split(|&octet| octet == b',').next().unwrap_or_default();
     let octets = unbase64(text);

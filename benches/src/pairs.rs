@@ -15,7 +15,7 @@ use crate::{Fault, random::Random};
 
 /// Makes a message of the second class, or of the first.
 pub type Make = Box<dyn FnMut(bool, &mut Random) -> Vec<u8>>;
-/// Chooses an account to ask about, again and again, as a stranger would.
+/// Chooses an account to ask about, as a stranger would.
 pub type Ask = Box<dyn Fn(&mut Random) -> Make>;
 /// From the message to the verdict, which is dropped.
 pub type Judge = Box<dyn FnMut(&[u8]) -> Outcome>;
@@ -189,7 +189,7 @@ fn iky_id() -> Result<Ready, Fault> {
     };
     let judged = |message: &[u8], leak: fn(&Found) -> bool| judge(crowd.connection.iky(PIN, message), crowd, leak);
     let server = move |message: &[u8]| judged(message, |_| false);
-    let twin = move |message: &[u8]| judged(message, |found| found.record.is_none());
+    let twin = move |message: &[u8]| judged(message, |found| !found.record.is_there());
     Ok(Ready { ask: Box::new(ask), server: Box::new(server), twin: Box::new(twin) })
 }
 
@@ -207,7 +207,7 @@ fn ht_user() -> Result<Ready, Fault> {
     };
     let judged = |message: &[u8], leak: fn(&Found) -> bool| judge(crowd.connection.ht(request(message)), crowd, leak);
     let server = move |message: &[u8]| judged(message, |_| false);
-    let twin = move |message: &[u8]| judged(message, |found| found.token.is_none());
+    let twin = move |message: &[u8]| judged(message, |found| !found.token.is_there());
     Ok(Ready { ask: Box::new(ask), server: Box::new(server), twin: Box::new(twin) })
 }
 
@@ -228,7 +228,7 @@ fn sealed_user() -> Result<Ready, Fault> {
     };
     let judged = |message: &[u8], leak: fn(&Found) -> bool| judge(crowd.connection.iky(PIN, message), crowd, leak);
     let server = move |message: &[u8]| judged(message, |_| false);
-    let twin = move |message: &[u8]| judged(message, |found| found.account.is_none());
+    let twin = move |message: &[u8]| judged(message, |found| !found.account.is_there());
     Ok(Ready { ask: Box::new(ask), server: Box::new(server), twin: Box::new(twin) })
 }
 

@@ -8,6 +8,7 @@ use crate::assertion::{
     TokenId, TokenRecord, TokenSlot,
 };
 use crate::channel::Handle;
+use crate::store::Sought;
 use crate::time::Timestamp;
 
 /// At most this many successors of an assertion wait for their first use.
@@ -90,13 +91,13 @@ impl fmt::Debug for LoginOf<'_> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     /// The record of the assertion.
-    pub record: Option<Arc<Record>>,
+    pub record: Sought<Record>,
     /// Who authenticated on the connection of the handle.
     pub lineage: Option<Arc<LineageRecord>>,
     /// The client's tokens.
-    pub token: Option<Arc<TokenRecord>>,
-    /// The state of the account; `None` where the account has no secret.
-    pub account: Option<Arc<AccountState>>,
+    pub token: Sought<TokenRecord>,
+    /// The state of the account; there only where the account has a secret.
+    pub account: Sought<AccountState>,
 }
 
 /// What must be durable before the client is told that it succeeded.

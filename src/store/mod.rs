@@ -16,6 +16,7 @@ mod memory;
 mod redb;
 #[cfg(feature = "redis")]
 pub mod redis;
+mod sought;
 mod token;
 mod window;
 
@@ -27,5 +28,6 @@ pub use contract::{
     Store, TokenUse, Unavailable, Use,
 };
 pub use memory::{Capacity, MemoryStore};
+pub use sought::Sought;
 pub use token::StoredTokens;
 pub use window::Window;

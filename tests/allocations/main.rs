@@ -42,7 +42,7 @@ fn iky_takes_nothing_from_the_heap() {
             assert_eq!(judge(receive, &client.found), (Outcome::Accepted, none), "{pin}, resumed: {resumed}");
 
             // Nor does a stranger.
-            let found = Found { record: None, ..client.found.clone() };
+            let found = Found { record: None.into(), ..client.found.clone() };
             assert_eq!(judge(receive, &found), (Outcome::Stale, none), "{pin}, unknown");
             let mut wrong = client.message.clone();
             let proof = wrong.windows(3).rposition(|part| part == b",p=").unwrap() + 3;
@@ -74,7 +74,7 @@ fn tokens_take_nothing_from_the_heap() {
                 let request = || ht::Request::new(mechanism, &client.message, CLIENT, [4; 32]).count(Some(3));
                 let receive = || client.connection.ht(request());
                 assert_eq!(judge(receive, &client.found), (Outcome::Accepted, 0), "{mechanism}");
-                let found = Found { token: None, ..client.found.clone() };
+                let found = Found { token: None.into(), ..client.found.clone() };
                 assert_eq!(judge(receive, &found), (Outcome::Stale, 0), "{mechanism}, unknown");
             }
         }

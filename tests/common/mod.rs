@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use fast_reauth::Timestamp;
 use fast_reauth::assertion::{BindingType, DeviceId, FullLogin, Pin, Policy, Scope, Service};
 use fast_reauth::channel::{ChannelFacts, ExporterUnavailable, Handle, Lineage, ServerName, Tickets};
-use fast_reauth::mechanism::{Connection, Login, Outcome, Server, Verdict};
+use fast_reauth::mechanism::{Connection, Login, Outcome, Received, Server, Step, Verdict};
 use fast_reauth::store::client::{Account, Accounts, Attempt, Plan, Predecessor, Settled};
-use fast_reauth::store::{Committed, MemoryStore, Store};
+use fast_reauth::store::{Committed, Found, MemoryStore, Sought, Store};
 use ring::digest;
 
 pub const NAME: &str = "imap.example.com";
@@ -267,4 +267,22 @@ impl Pair {
 
 pub fn accepted(result: &(Verdict, Settled)) -> bool {
     result.0.outcome == Outcome::Accepted && result.1 == Settled::LoggedIn
+}
+
+/// What comes of an attempt if all that the store has of it is not there, and only stands in for something else.
+pub fn with_stand_ins(attempt: Received<'_>, store: &MemoryStore, now: Timestamp) -> Outcome {
+    let Received::Lookup(pending) = attempt else { panic!("it looks something up") };
+    let Found { record, lineage, token, account } = store.lookup(pending.lookup(), now).unwrap();
+    let there = [record.is_there(), token.is_there(), account.is_there()];
+    assert_eq!(
+        there,
+        [pending.lookup().assertion.is_some(), pending.lookup().token.is_some(), pending.lookup().account]
+    );
+    let record = Sought::new(record.into_option(), false);
+    let token = Sought::new(token.into_option(), false);
+    let account = Sought::new(account.into_option(), false);
+    let Step::Done(verdict) = pending.found(Ok(Found { record, lineage, token, account }), now) else {
+        panic!("something is to be written")
+    };
+    verdict.outcome
 }

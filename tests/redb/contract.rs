@@ -52,9 +52,9 @@ impl Both {
             let live = |found: Found| {
                 let now = self.now;
                 Found {
-                    record: found.record.filter(|record| now < record.expires()),
+                    record: found.record.into_option().filter(|record| now < record.expires()).into(),
                     lineage: found.lineage.filter(|lineage| now < lineage.expires()),
-                    token: found.token.filter(|token| now < token.expires()),
+                    token: found.token.into_option().filter(|token| now < token.expires()).into(),
                     ..found
                 }
             };

@@ -31,7 +31,7 @@ fn child() {
                     let remember = login(&name, START);
                     // The ids of different children must differ: theirs come from one counter each.
                     let id = *remember.records[0].id();
-                    if store.lookup(&of(id), START).unwrap().record.is_some() {
+                    if store.lookup(&of(id), START).unwrap().record.is_there() {
                         continue;
                     }
                     assert_eq!(store.commit(&Commit::Remember(remember), START), Ok(Committed::Done));
@@ -84,7 +84,8 @@ fn what_was_committed_survives_a_kill() {
         let parsed: Vec<_> = parsed.collect();
         revoked.extend(parsed.iter().filter(|(kind, ..)| *kind == "revoked").map(|(_, id, _)| *id));
         for (kind, id, n) in parsed.iter().copied() {
-            let record = store.lookup(&of(id), START).unwrap().record.expect("a record that was committed");
+            let record =
+                store.lookup(&of(id), START).unwrap().record.into_option().expect("a record that was committed");
             // Whether a revocation that was under way came through is open.
             match kind {
                 "revoked" => assert!(record.is_revoked()),

@@ -15,7 +15,7 @@ fn it_is_open_once_and_its_owners() {
     }
     drop(store);
     let store = RedbStore::open(dir.file(), Capacity::default()).unwrap();
-    assert!(store.lookup(&of(id), START).unwrap().record.is_some());
+    assert!(store.lookup(&of(id), START).unwrap().record.is_there());
     assert_eq!(store.len(), Ok((1, 1)));
 }
 

@@ -25,7 +25,7 @@ fn a_full_disk_loses_nothing_and_is_over_when_there_is_room() {
         let filled = (20..2000).find(|&n| use_it(&mut known, now, n).is_err()).expect("it fills up");
         for round in 0..3 {
             for id in &known {
-                assert!(store.lookup(&of(*id), now).unwrap().record.is_some(), "lookups go on on a full disk");
+                assert!(store.lookup(&of(*id), now).unwrap().record.is_there(), "lookups go on on a full disk");
             }
             let _ = use_it(&mut known, now, 5000 + round);
             // Pages that no commit needs any more may be room for a small one.

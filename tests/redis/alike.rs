@@ -20,9 +20,9 @@ struct Both {
 /// Without what is over, which a store may keep or not.
 fn good(found: Found, now: Timestamp) -> Found {
     Found {
-        record: found.record.filter(|record| now < record.expires()),
+        record: found.record.into_option().filter(|record| now < record.expires()).into(),
         lineage: found.lineage.filter(|lineage| now < lineage.expires()),
-        token: found.token.filter(|token| now < token.expires()),
+        token: found.token.into_option().filter(|token| now < token.expires()).into(),
         account: found.account,
     }
 }

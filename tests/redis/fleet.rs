@@ -212,10 +212,10 @@ fn an_account_has_so_many_clients_and_a_client_so_many_sessions() {
     assert_eq!(used.is_accepted(&node, 1, later(1)), Ok(true));
     let mut clients: Vec<_> = (2..12).map(|n| Client::known(&node, "alice", later(n))).collect();
     let known = |client: &Client| node.lookup(&client.lookup(), later(20)).unwrap();
-    assert!(known(&used).record.is_some(), "it was used");
+    assert!(known(&used).record.is_there(), "it was used");
     let last = clients.split_off(8);
-    assert!(last.iter().all(|client| known(client).record.is_some() && known(client).lineage.is_some()));
-    assert!(clients.iter().all(|client| known(client).record.is_none() && known(client).lineage.is_none()));
+    assert!(last.iter().all(|client| known(client).record.is_there() && known(client).lineage.is_some()));
+    assert!(clients.iter().all(|client| known(client).record.get().is_none() && known(client).lineage.is_none()));
     assert_eq!(node.devices("alice", None, later(20)).unwrap().len(), 3);
     let links: Vec<_> = (0..10)
         .map(|_| {

@@ -60,7 +60,7 @@ impl Client {
     /// Whether a message of it would be accepted now.
     pub(crate) fn is_accepted(&self, store: &dyn Store, counter: u64, now: Timestamp) -> Result<bool, Unavailable> {
         let found = store.lookup(&self.lookup(), now)?;
-        if found.record.is_none_or(|record| record.is_revoked()) {
+        if found.record.into_option().is_none_or(|record| record.is_revoked()) {
             return Ok(false);
         }
         Ok(store.commit(&self.used(counter, now), now)? == Committed::Done)

@@ -136,7 +136,7 @@ fn what_a_clock_far_ahead_forgot_is_not_renewed() {
     let week = real.after(Duration::from_secs(6 * 86400));
     let lookup = Lookup { assertion: Some(*next.id()), handle: None, ..client.lookup() };
     let found = one.lookup(&lookup, week).unwrap().record;
-    assert!(found.is_none_or(|r| r.is_revoked()), "its successor, six days after the account was revoked");
+    assert!(found.get().is_none_or(|r| r.is_revoked()), "its successor, six days after the account was revoked");
 }
 
 /// One call by a clock that is wrong for a moment; then the server is restarted.
@@ -191,7 +191,7 @@ fn of_two_renewals_at_once_the_longer_one_counts() {
             account: true,
             ..Lookup::default()
         };
-        short += usize::from(one.lookup(&lookup, later(5000)).unwrap().account.is_none());
+        short += usize::from(one.lookup(&lookup, later(5000)).unwrap().account.get().is_none());
     }
     assert_eq!(short, 0, "of 150 accounts so many lost the secret that was to last until 9000 by 5000");
 }

@@ -64,6 +64,7 @@ fn a_box_of_zeros_opens_nothing() {
     assert!(pair.store.commit(&Commit::Secret(secret), pair.now).unwrap().is_durable());
     // Nor for one who has the account's secret, and none of the service's keys.
     none(&message(1, 9, &[0; 32], &ACCOUNT));
+    none(&message(1, 9, &SERVICE_KEY, &ACCOUNT));
     none(&message(1, 1, &[0; 32], &ACCOUNT));
     none(&message(1, 1, &SERVICE_KEY, &[0; 16]));
     none(&message(0, 1, &SERVICE_KEY, &ACCOUNT));

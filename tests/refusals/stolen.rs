@@ -8,7 +8,7 @@ use super::*;
 fn stored_key(pair: &Pair) -> Vec<u8> {
     let id = *pair.client.assertions(&account("alice"))[0].id();
     let lookup = Lookup { assertion: Some(id), ..Lookup::default() };
-    let record = pair.store.lookup(&lookup, pair.now).unwrap().record.unwrap();
+    let record = pair.store.lookup(&lookup, pair.now).unwrap().record.into_option().unwrap();
     let octets = record.to_bytes();
     let client_key = Forger::new(pair).client_key;
     let stored_key = ring::digest::digest(&ring::digest::SHA256, &client_key).as_ref().to_vec();

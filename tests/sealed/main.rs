@@ -220,7 +220,7 @@ fn nodes_need_the_keys_and_one_row() {
     let mut service = Service::new();
     let sealed = service.sealed("alice");
     let lookup = service.connection(&Tls::full()).account_lookup("alice");
-    let state = service.store.lookup(&lookup, service.now).unwrap().account.expect("the account's row");
+    let state = service.store.lookup(&lookup, service.now).unwrap().account.into_option().expect("the account's row");
     // Another node, another store: nothing but that row.
     service.store = MemoryStore::default();
     assert_eq!(service.try_this(&sealed), Outcome::Stale, "without the row nothing opens");
@@ -367,7 +367,7 @@ fn granted_and_sealed() {
     let lookup = connection.account_lookup("alice");
     let account_state = service.store.lookup(&lookup, service.now).unwrap().account;
     let pin = Pin::SHA_256_EXPR;
-    let (logged_in, sealed) = connection.logged_in_granting_sealed(login, pin, &seed, account_state.as_deref());
+    let (logged_in, sealed) = connection.logged_in_granting_sealed(login, pin, &seed, account_state.get());
     service.commit(&logged_in.commit);
     assert_eq!(service.store.len().0, 0, "nothing is stored but the row");
     let offered = service.connection(&tls).mechanisms(service.now);
@@ -434,7 +434,7 @@ fn one_set_of_random_octets_seals_once() {
 /// The row of alice's account as it is now, to put into another store.
 fn row(service: &Service) -> NewSecret {
     let lookup = service.connection(&Tls::full()).account_lookup("alice");
-    let state = service.store.lookup(&lookup, service.now).unwrap().account.expect("the account's row");
+    let state = service.store.lookup(&lookup, service.now).unwrap().account.into_option().expect("the account's row");
     let (login, identity, secret) = (lookup.login.unwrap().id(), state.identity.clone(), state.secret.clone());
     let (device, full_login, until) = (DeviceId::new([9; 8]), service.now, later(40 * DAY));
     NewSecret { login, identity, secret, found: false, device, full_login, until }
@@ -452,6 +452,17 @@ fn the_row_of_another_account_opens_nothing() {
 }
 
 #[test]
+fn the_row_that_stands_in_for_another_opens_nothing() {
+    let service = Service::new();
+    let sealed = service.sealed("alice");
+    let tls = Tls::full();
+    let message = iky::Client::start(&sealed, &tls.client(), None, None).unwrap().message;
+    let connection = service.connection(&tls);
+    assert_eq!(with_stand_ins(connection.iky(sealed.pin(), &message), &service.store, service.now), Outcome::Stale);
+    assert_eq!(connection.iky(sealed.pin(), &message).run(&service.store, service.now).outcome, Outcome::Accepted);
+}
+
+#[test]
 fn two_accounts_of_one_login_name_share_no_secret() {
     let service = Service::new();
     service.sealed("alice");
@@ -459,10 +470,9 @@ fn two_accounts_of_one_login_name_share_no_secret() {
     let (tls, full) = (Tls::full(), bound("alice"));
     let mut connection = service.connection(&tls);
     let found = service.store.lookup(&connection.account_lookup("alice"), service.now).unwrap().account;
-    assert!(found.is_some());
+    assert!(found.is_there());
     let login = Login { full: &full, identity: "bob", device: DeviceId::new(fresh()), now: service.now };
-    let (logged_in, sealed) =
-        connection.logged_in_granting_sealed(login, Pin::SHA_256_EXPR, &fresh(), found.as_deref());
+    let (logged_in, sealed) = connection.logged_in_granting_sealed(login, Pin::SHA_256_EXPR, &fresh(), found.get());
     let Commit::Remember(remember) = logged_in.commit else { panic!("a login") };
     let of_bob = remember.secret.expect("a secret of his own");
     assert!(sealed.is_some() && !of_bob.found && *of_bob.identity == *"bob");
@@ -530,7 +540,7 @@ fn a_store_that_lost_its_rows_gets_none_back() {
     elsewhere.full_login("alice");
     assert_eq!(elsewhere.store.commit(&commit, service.now), Ok(Committed::Gone));
     let lookup = elsewhere.connection(&Tls::full()).account_lookup("alice");
-    assert!(elsewhere.store.lookup(&lookup, service.now).unwrap().account.is_none());
+    assert!(elsewhere.store.lookup(&lookup, service.now).unwrap().account.get().is_none());
 }
 
 #[test]

@@ -219,7 +219,7 @@ fn one_assertion_is_revoked_with_its_successors_and_no_other() {
     let [first, second] = &login.records[..] else { panic!("two records") };
     let is_revoked = |pair: &Pair, id| {
         let lookup = Lookup { assertion: Some(id), ..Lookup::default() };
-        pair.store.lookup(&lookup, pair.now).unwrap().record.unwrap().is_revoked()
+        pair.store.lookup(&lookup, pair.now).unwrap().record.into_option().unwrap().is_revoked()
     };
     let revoke = |pair: &Pair, id| pair.store.revoke("alice", Revoke::Assertion(id), pair.now).unwrap();
     assert_eq!(revoke(&pair, *first.id()), 1);
@@ -248,7 +248,7 @@ fn a_secret_is_there_until_it_ends_and_another_one_from_then_on() {
     };
     let secret = |now| {
         let lookup = Lookup { login: Some(LoginOf::from(login)), account: true, ..Lookup::default() };
-        pair.store.lookup(&lookup, now).unwrap().account.map(|account| account.secret.expose()[0])
+        pair.store.lookup(&lookup, now).unwrap().account.into_option().map(|account| account.secret.expose()[0])
     };
     assert_eq!(set(1, START, START), Ok(Committed::WithoutSuccessor), "it has ended");
     assert_eq!(set(1, later(10), START), Ok(Committed::Done));
@@ -299,7 +299,7 @@ fn a_login_is_one_accounts_and_the_others_stay() {
     };
     let finds = |name| {
         let lookup = Lookup { login: Some(LoginOf::from(login(name))), account: true, ..Lookup::default() };
-        pair.store.lookup(&lookup, pair.now).unwrap().account.map(|account| account.identity.to_string())
+        pair.store.lookup(&lookup, pair.now).unwrap().account.into_option().map(|account| account.identity.to_string())
     };
     set("first", "alice");
     set("first", "al");

@@ -1,6 +1,6 @@
 //! What a server refuses, and that it changes nothing by it.
 
-use super::common::DAY;
+use super::common::{DAY, with_stand_ins};
 use super::*;
 use fast_reauth::profile::Answer;
 use fast_reauth::store::{Commit, Device, Found, Lookup, Revoke, Unavailable};
@@ -276,6 +276,18 @@ fn a_store_that_does_not_answer() {
 }
 
 #[test]
+fn tokens_that_stand_in_for_others_let_nobody_in() {
+    let fleet = Fleet::new();
+    let tls = Tls::full();
+    let (token, _) = fleet.log_in("alice", PHONE, EXPR, &Tls::full());
+    let message = ht::Client::start(&token, &tls.client(), &Pairs::none()).unwrap().message;
+    let connection = fleet.connection(&tls);
+    let attempt = || connection.ht(Request::new(EXPR, &message, PHONE, fresh()));
+    assert_eq!(with_stand_ins(attempt(), &fleet.store, START), Outcome::Stale);
+    assert_eq!(attempt().run(&fleet.store, START).outcome, Outcome::Accepted);
+}
+
+#[test]
 fn a_token_that_stands_in_for_one_whose_key_was_dropped() {
     // What a missing token is replaced by is made with the service's key, and is nobody's all the same.
     use base64::Engine as _;
@@ -288,7 +300,7 @@ fn a_token_that_stands_in_for_one_whose_key_was_dropped() {
     };
     let id = fast_reauth::assertion::TokenId::of(token.scope(), "alice", PHONE);
     let lookup = Lookup { token: Some(id), ..Lookup::default() };
-    let known = fleet.store.lookup(&lookup, START).unwrap().token.expect("the token");
+    let known = fleet.store.lookup(&lookup, START).unwrap().token.into_option().expect("the token");
     let made = |key: &[u8], salt: &[u8]| {
         let mut input = Vec::new();
         for part in [&b"FAST token v1"[..], id.as_octets(), b"HT-SHA-256-EXPR", salt] {

@@ -102,12 +102,12 @@ struct Row {
 impl Store for Row {
     fn lookup(&self, lookup: &Lookup, _: Timestamp) -> Result<Found, Unavailable> {
         assert_eq!((lookup.login, lookup.account), (Some(self.login.into()), self.sealing));
-        assert_eq!(lookup.assertion.is_some(), self.found.record.is_some(), "the id or the box");
+        assert_eq!(lookup.assertion.is_some(), self.found.record.is_there(), "the id or the box");
         if self.fault.as_deref() == Some("lookup-unavailable") {
             return Err(Unavailable);
         }
         let lineage = self.found.lineage.clone().filter(|_| lookup.handle.is_some());
-        let account = self.found.account.clone().filter(|_| lookup.account);
+        let account = self.found.account.clone().into_option().filter(|_| lookup.account).into();
         Ok(Found { lineage, account, ..self.found.clone() })
     }
 
@@ -292,7 +292,7 @@ pub(crate) fn attempt(case: &Case<'_>) {
         found: Found {
             record: stored.lookup(&lookup, this.now).expect("an answer").record,
             lineage: inputs.get("lineage").map(lineage),
-            account: inputs.get("account").map(|row| Arc::new(account(row))),
+            account: inputs.get("account").map(|row| Arc::new(account(row))).into(),
             ..Found::default()
         },
         sealing,
@@ -324,7 +324,7 @@ pub(crate) fn attempt(case: &Case<'_>) {
         return;
     }
     // The same with the library's own store, which has the row and nothing else of a sealed assertion.
-    if let Some(row) = row.found.account.as_deref() {
+    if let Some(row) = row.found.account.get() {
         let secret = NewSecret {
             login,
             identity: row.identity.clone(),

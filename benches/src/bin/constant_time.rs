@@ -10,33 +10,35 @@ use fast_reauth_benches::pairs::{ALL, Ask, Judge, Pair};
 use fast_reauth_benches::random::Random;
 use fast_reauth_benches::welch::{Difference, Sample, compare};
 
-/// Messages about one account, which are made ahead of the measurements.
-const BATCH: usize = 256;
+/// How often it is done before it is measured.
+const WARM_UP: usize = 1000;
 
+/// Each measurement is of another account, and on its own: both messages are judged once before, in either order, so that what either needs is in the
+/// processor's caches, and then one of them is measured.
 fn measure(pair: &Pair, ask: &Ask, judge: &mut Judge, samples: usize, random: &mut Random) -> Difference {
     let mut taken: Vec<Sample> = Vec::with_capacity(samples);
     let mut message = Vec::with_capacity(4096);
-    // The first batch only warms up.
-    let mut warm = false;
-    while taken.len() < samples {
+    for number in 0..WARM_UP + samples {
         let mut make = ask(random);
-        let batch = (0..BATCH).map(|_| {
-            let class = random.bits() & 1 == 1;
-            (class, make(class, random))
-        });
-        for (class, made) in batch.collect::<Vec<_>>() {
+        let bits = random.bits();
+        let mut took = |class: bool| {
+            let made = make(class, random);
             // Whatever class it is, it lies in the same place.
             message.clear();
             message.extend_from_slice(&made);
             let start = Instant::now();
             let outcome = judge(&message);
             let took = start.elapsed();
-            assert!(outcome == pair.classes[usize::from(class)].1 || !warm, "{}: {outcome:?}", pair.name);
-            if warm {
-                taken.push((u32::try_from(took.as_nanos()).unwrap_or(u32::MAX), class));
-            }
+            assert!(outcome == pair.classes[usize::from(class)].1, "{}: {outcome:?}", pair.name);
+            u32::try_from(took.as_nanos()).unwrap_or(u32::MAX)
+        };
+        let (first, class) = (bits & 2 == 0, bits & 1 == 0);
+        took(first);
+        took(!first);
+        let sample = (took(class), class);
+        if number >= WARM_UP {
+            taken.push(sample);
         }
-        warm = true;
     }
     compare(&taken)
 }

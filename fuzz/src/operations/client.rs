@@ -104,8 +104,7 @@ impl World {
         if let Some(&pin) = granting {
             let seed = fresh();
             let found = self.service.lookup(&open.server.account_lookup(user), now).expect("it answers");
-            let (logged_in, sealed) =
-                open.server.logged_in_granting_sealed(login, pin, &seed, found.account.as_deref());
+            let (logged_in, sealed) = open.server.logged_in_granting_sealed(login, pin, &seed, found.account.get());
             let committed = self.service.commit(&logged_in.commit, now).expect("it answers");
             if lost {
                 self.open.remove(at);

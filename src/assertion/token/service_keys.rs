@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::crypto::{Hash, MacKey, Secret};
+use crate::crypto::{Hash, MacKey, Secret, choose};
 
 /// The present key of a service, and those before it that are still good.
 ///
@@ -102,6 +102,16 @@ impl ServiceKeys {
     /// The current key for HMAC-SHA-256.
     pub(crate) fn current_mac(&self) -> &MacKey {
         &self.current.kept.mac
+    }
+
+    /// The key of this id, or another one in its place, and whether it is that one; in the same time.
+    pub(crate) fn get_or_any(&self, id: u32) -> (&Secret, bool) {
+        let first = (&self.current, self.current.id == id);
+        let (key, is_it) = self.others.iter().fold(first, |(key, is_it), other| {
+            let is_other = other.id == id;
+            (choose(is_other, other, key), is_it | is_other)
+        });
+        (&key.kept.key, is_it)
     }
 
     fn find(&self, id: u32) -> Option<&ServiceKey> {

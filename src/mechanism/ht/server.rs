@@ -1,7 +1,6 @@
 //! HT and HT2, the server's side.
 
 use core::fmt;
-use core::hint::black_box;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -10,11 +9,11 @@ use super::{Fresh, Pairs};
 use crate::assertion::{
     HtMechanism, HtVersion, Issued, Origin, OwnToken, Salt, TokenId, TokenRecord, TokenSlot, valid_login_name,
 };
-use crate::crypto::{Redacted, constant_time_eq};
+use crate::crypto::{Redacted, choose, constant_time_eq};
 use crate::mechanism::exchange::{AwaitRecordOf, PendingOf, Recognised};
 use crate::mechanism::server::Fast;
 use crate::mechanism::{AwaitCommit, AwaitRecord, Connection, Outcome, Received, Step, Verdict};
-use crate::store::{Commit, Committed, Found, LoginOf, Lookup, TokenUse};
+use crate::store::{Commit, Committed, Found, LoginOf, Lookup, Sought, TokenUse};
 use crate::time::Timestamp;
 
 /// A client's attempt with a token: its message, and what XEP-0484 has beside it.
@@ -151,12 +150,14 @@ pub(crate) struct AwaitTokens<'m> {
 impl AwaitTokens<'_> {
     pub(crate) fn verify(self, found: &Found, now: Timestamp) -> Step {
         // From here to the comparison everything costs the same, whether there are two tokens or none.
-        let is_meant = self.is_meant(found.token.as_deref());
-        let record = found.token.as_ref().filter(|_| is_meant);
+        let (sought, is_there) = (&found.token, found.token.is_there());
+        let is_meant = self.is_meant(sought);
+        let record = sought.any().filter(|_| is_meant);
         let slots = record.map_or([None, None], |record| [record.new.as_ref(), record.current.as_ref()]);
         let [new, current] = slots.map(|slot| self.check(slot));
-        let Some((record, (slot, token))) = record.zip(new.or(current)) else {
-            let outcome = if found.token.is_none() { Outcome::Stale } else { Outcome::BadProof };
+        // Of what stands in for tokens that aren't there, nothing is believed.
+        let Some(((slot, token), record)) = new.or(current).zip(record.filter(|_| is_there)) else {
+            let outcome = choose(is_there, Outcome::BadProof, Outcome::Stale);
             return Step::Done(Verdict::of(outcome));
         };
         if let Some(outcome) = self.objection(record, slot, now) {
@@ -165,14 +166,16 @@ impl AwaitTokens<'_> {
         self.accept(record, slot, &token, now)
     }
 
-    /// Whether the client can mean these tokens at all. Without any, what the message says is compared with itself.
-    fn is_meant(&self, record: Option<&TokenRecord>) -> bool {
+    /// Whether the client can mean these tokens at all. Where there are none, what the message says is compared with itself.
+    fn is_meant(&self, sought: &Sought<TokenRecord>) -> bool {
+        let (record, is_there) = (sought.any(), sought.is_there());
         let (server, facts, authcid) = (self.connection.server, &self.connection.facts, self.message.authcid);
-        let id = black_box(record.map_or(&self.id, |record| &record.id));
-        let known_as = black_box(record.map_or(authcid, |record| &record.authcid));
-        let service = black_box(record.map_or(&server.service, |record| &record.scope.service));
-        let server_name = black_box(record.map_or(facts.name(), |record| &record.scope.server_name));
-        *id == self.id && known_as == authcid && *service == server.service && server_name == facts.name()
+        let id = choose(is_there, record.map_or(&self.id, |record| &record.id), &self.id);
+        let known_as = choose(is_there, record.map_or(authcid, |record| &record.authcid), authcid);
+        let service = choose(is_there, record.map_or(&server.service, |record| &record.scope.service), &server.service);
+        let name = facts.name();
+        let server_name = choose(is_there, record.map_or(name, |record| &record.scope.server_name), name);
+        *id == self.id && known_as == authcid && *service == server.service && server_name == name
     }
 
     /// The token of this slot, if the message proves it: with the mechanism that it is pinned to, and no other.

@@ -1,7 +1,6 @@
 //! IKY, the server's side.
 
 use core::fmt;
-use core::hint::black_box;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -12,10 +11,10 @@ use crate::assertion::{
     AccountState, Binding, Bound, LineageRecord, LoginId, Origin, Pin, Record, Renewal, Sealed, stand_in,
 };
 use crate::channel::Lineage;
-use crate::crypto::Secret;
+use crate::crypto::{Secret, choose};
 use crate::mechanism::exchange::{AwaitRecordOf, PendingOf, Recognised};
 use crate::mechanism::{AwaitCommit, AwaitRecord, Connection, Outcome, Received, ServerMessage, Step, Verdict};
-use crate::store::{Commit, Committed, Found, LoginOf, Lookup, NewSecret, Use};
+use crate::store::{Commit, Committed, Found, LoginOf, Lookup, NewSecret, Sought, Use};
 use crate::time::Timestamp;
 
 /// `e=` and its reason. Everything before a proof verified reads the same.
@@ -125,25 +124,23 @@ impl AwaitProofKeys<'_> {
         // From here to the comparison everything costs the same, whether there is a record or not.
         let opened = match self.message.assertion {
             Named::Id(_) => None,
-            Named::Sealed(text) => self.open(text, found.account.as_deref()),
+            Named::Sealed(text) => Some(self.open(text, &found.account)),
         };
-        let known = match &self.message.assertion {
-            Named::Id(_) => found.record.as_ref(),
-            Named::Sealed(_) => opened.as_ref().and_then(|(record, is_ours)| Some(record).filter(|_| *is_ours)),
-        };
-        let is_meant = self.is_meant(known.map(|record| &**record), lineage, now);
-        let record = known.filter(|_| is_meant);
+        let sought = opened.as_ref().unwrap_or(&found.record);
+        // Of what stands in for a record that isn't there, nothing is believed.
+        let is_meant = self.is_meant(sought, lineage, now) & sought.is_there();
         let stand_in = stand_in(self.pin);
-        let stored_key = record.map_or(&stand_in, |record| &record.stored_key);
+        let stored_key = sought.any().map_or(&stand_in, |record| &record.stored_key);
 
         let ancestor = if self.message.lineage { lineage.and_then(|lineage| lineage.lineage.as_ref()) } else { None };
         let Some((transcript, verified)) = self.check(stored_key, ancestor) else {
             return Step::Done(refused(Outcome::BindingMismatch));
         };
-        let Some(record) = record.filter(|_| verified) else {
+        let Some(record) = sought.any().filter(|_| is_meant & verified) else {
             // What the server forgot is nobody's fault: the record, or the session that the client proves.
-            let forgotten = known.is_none() || (self.proves_lineage() && lineage.is_none());
-            return Step::Done(refused(if forgotten { Outcome::Stale } else { Outcome::BadProof }));
+            let forgotten = !sought.is_there() | (self.proves_lineage() && lineage.is_none());
+            let outcome = choose(forgotten, Outcome::Stale, Outcome::BadProof);
+            return Step::Done(Verdict { outcome, ..refused(Outcome::BadProof) });
         };
 
         let record = record.clone();
@@ -154,10 +151,15 @@ impl AwaitProofKeys<'_> {
         }
     }
 
-    /// The record that the client brought, with what is known of it here: whether it was revoked. Also whether it is one of this account; if
-    /// not, it is one that stands in for it.
-    fn open(&self, text: &str, account: Option<&AccountState>) -> Option<(Arc<Record>, bool)> {
+    /// The record that the client brought, with what is known of it here: whether it was revoked. It is there if it is one of this account.
+    fn open(&self, text: &str, account: &Sought<AccountState>) -> Sought<Record> {
+        let (record, is_ours) = self.opened(text, account).unzip();
+        Sought::new(record, is_ours.unwrap_or(false))
+    }
+
+    fn opened(&self, text: &str, sought: &Sought<AccountState>) -> Option<(Arc<Record>, bool)> {
         let keys = self.connection.server.sealing.as_ref()?;
+        let account = sought.any();
         let bound = Bound {
             pin: self.pin,
             service: &self.connection.server.service,
@@ -166,19 +168,21 @@ impl AwaitProofKeys<'_> {
         };
         let (mut record, is_ours) = Sealed::parse(text)?.open(keys, account.map(|account| &account.secret), bound)?;
         record.revoked = account.is_some_and(|account| account.revoked.revokes(record.device, record.full_login));
-        let is_theirs = *black_box(account.map_or(bound.login_name, |account| &account.identity)) == *record.identity;
-        Some((Arc::new(record), is_ours && is_theirs))
+        let (name, is_there) = (bound.login_name, sought.is_there());
+        let is_theirs = *choose(is_there, account.map_or(name, |account| &account.identity), name) == *record.identity;
+        Some((Arc::new(record), is_ours & is_theirs & is_there))
     }
 
-    /// Whether the message can speak of this record at all: pinned mechanism, scope, identity, and lineage where it claims one. Without a
-    /// record what the message says is compared with itself.
-    fn is_meant(&self, record: Option<&Record>, lineage: Option<&LineageRecord>, now: Timestamp) -> bool {
+    /// Whether the message can speak of this record at all: pinned mechanism, scope, identity, and lineage where it claims one. Where it isn't
+    /// there, what the message says is compared with itself.
+    fn is_meant(&self, sought: &Sought<Record>, lineage: Option<&LineageRecord>, now: Timestamp) -> bool {
         let (facts, server, message) = (&self.connection.facts, self.connection.server, &self.message);
         let (name, login_name) = (message.server_name, message.authzid.as_deref().unwrap_or(""));
-        let pin = black_box(record.map_or(self.pin, |record| record.pin));
-        let service = black_box(record.map_or(&server.service, |record| &record.scope.service));
-        let server_name = black_box(record.map_or(name, |record| record.scope.server_name.as_str()));
-        let known_as = black_box(record.map_or(login_name, |record| &record.login_name));
+        let (record, is_there) = (sought.any(), sought.is_there());
+        let pin = choose(is_there, record.map_or(self.pin, |record| record.pin), self.pin);
+        let service = choose(is_there, record.map_or(&server.service, |record| &record.scope.service), &server.service);
+        let server_name = choose(is_there, record.map_or(name, |record| record.scope.server_name.as_str()), name);
+        let known_as = choose(is_there, record.map_or(login_name, |record| &record.login_name), login_name);
         pin == self.pin
             && *service == server.service
             && server_name == name
@@ -241,7 +245,7 @@ impl AwaitProofKeys<'_> {
 
     fn accept(self, found: &Found, proven: Proven, now: Timestamp) -> Step {
         let (policy, record) = (&self.connection.server.policy, &proven.record);
-        let renewed = self.renewed(found.account.as_deref(), &proven, now);
+        let renewed = self.renewed(found.account.get(), &proven, now);
         let commit = match (&renewed, self.is_sealed()) {
             (Some(Renewed { sealed: Some(sealed), .. }), true) => Some(Commit::Secret(sealed.secret.clone())),
             // The store has nothing of a sealed assertion to change.

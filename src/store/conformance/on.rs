@@ -95,7 +95,8 @@ impl On<'_> {
         let login = Some(LoginId::of(&record.scope, &record.login_name));
         Ok(self
             .lookup(&Lookup { login: login.map(Into::into), assertion: Some(record.id), ..Lookup::default() }, now)?
-            .record)
+            .record
+            .into_option())
     }
 
     pub(super) fn lineage(self, handle: Handle, now: Timestamp) -> Result<Option<Arc<LineageRecord>>, String> {
@@ -106,11 +107,15 @@ impl On<'_> {
         let login = Some(LoginId::of(&tokens.scope, &tokens.authcid));
         Ok(self
             .lookup(&Lookup { login: login.map(Into::into), token: Some(tokens.id), ..Lookup::default() }, now)?
-            .token)
+            .token
+            .into_option())
     }
 
     pub(super) fn state(self, login: LoginId, now: Timestamp) -> Result<Option<Arc<AccountState>>, String> {
-        Ok(self.lookup(&Lookup { login: Some(login.into()), account: true, ..Lookup::default() }, now)?.account)
+        Ok(self
+            .lookup(&Lookup { login: Some(login.into()), account: true, ..Lookup::default() }, now)?
+            .account
+            .into_option())
     }
 
     /// The record, where a client can still log in with it.

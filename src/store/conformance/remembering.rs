@@ -37,10 +37,10 @@ pub(super) fn found_again(on: On<'_>) -> Checked {
         account: true,
     };
     let wanted = Found {
-        record: Some(Arc::new(alice.record(EXPR))),
+        record: Some(Arc::new(alice.record(EXPR))).into(),
         lineage: Some(Arc::new(alice.lineage())),
-        token: Some(Arc::new(alice.tokens())),
-        account: None,
+        token: Some(Arc::new(alice.tokens())).into(),
+        account: None.into(),
     };
     let found = on.lookup(&lookup, now)?;
     ensure!(found == wanted, "what was remembered is found otherwise: {found:?}");
@@ -49,7 +49,10 @@ pub(super) fn found_again(on: On<'_>) -> Checked {
     let only = Lookup { assertion: lookup.assertion, login: lookup.login, ..Lookup::default() };
     let found = on.lookup(&only, now)?;
     ensure!(
-        found.record.is_some() && found.lineage.is_none() && found.token.is_none() && found.account.is_none(),
+        found.record.is_there()
+            && found.lineage.is_none()
+            && found.token.get().is_none()
+            && found.account.get().is_none(),
         "a lookup gives what it did not ask for: {found:?}"
     );
     let other = client("alice", 2, at(0));

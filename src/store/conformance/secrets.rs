@@ -38,10 +38,10 @@ pub(super) fn the_first_one_stays(on: On<'_>) -> Checked {
     on.secret(&other, at(4), Committed::WithoutSuccessor, "another secret")?;
     must_have(on, &first, at(5), "another one was refused")?;
     let unasked = Lookup { login: Some(first.login.into()), ..Lookup::default() };
-    ensure!(on.lookup(&unasked, at(6))?.account.is_none(), "a lookup gives a secret that it did not ask for");
+    ensure!(on.lookup(&unasked, at(6))?.account.get().is_none(), "a lookup gives a secret that it did not ask for");
     ensure!(on.state(client("bob", 1, at(0)).login_id(), at(6))?.is_none(), "an unknown account has a secret");
     let nobody = Lookup { account: true, ..Lookup::default() };
-    ensure!(on.lookup(&nobody, at(6))?.account.is_none(), "a lookup without login gives a secret");
+    ensure!(on.lookup(&nobody, at(6))?.account.get().is_none(), "a lookup without login gives a secret");
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{PoisonError, RwLock};
 
-use super::table::{Place, Table};
+use super::table::{Place, Probe, Table};
 use crate::assertion::{AssertionId, LoginId, TokenId};
 use crate::channel::Handle;
 
@@ -90,7 +90,12 @@ impl Index {
         let latest = Self::place(self.latest[kind(name)].load(Relaxed));
         let (shard, tag) = self.shard(name);
         let table = shard.read().unwrap_or_else(PoisonError::into_inner);
-        Places { nearest: table.nearest(tag).or(latest), ..table.find(tag).collect() }
+        let Probe { newest, nearest, has_more } = table.probe(tag);
+        let nearest = nearest.or_else(|| table.nearest(tag)).or(latest);
+        if has_more {
+            return Places { nearest, ..table.find(tag).collect() };
+        }
+        Places { newest, older: Vec::new(), nearest }
     }
 
     /// Takes in what is only in `after`, and removes what is only in `before`. Gives the names that are, or may be, at

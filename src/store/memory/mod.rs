@@ -22,7 +22,6 @@ mod unpack;
 mod using;
 
 use core::fmt;
-use core::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -34,7 +33,8 @@ use self::scopes::Scopes;
 use self::slot::Slot;
 use self::unpack::Wanted;
 use super::{
-    Commit, Committed, Device, Found, Link, Lookup, NewSecret, Remember, Revoke, Store, TokenUse, Unavailable, Use,
+    Commit, Committed, Device, Found, Link, Lookup, NewSecret, Remember, Revoke, Sought, Store, TokenUse, Unavailable,
+    Use,
 };
 use crate::assertion::Scope;
 use crate::crypto::{Absorb as _, Feed, Hash, hash};
@@ -222,18 +222,19 @@ impl MemoryStore {
         link
     }
 
-    /// What is under this name. Where there is nothing, something else of its kind is read, whatever it is, and dropped: so that takes as long,
-    /// and meets memory that is as cold.
-    fn known<N, T>(&self, name: &Name, id: &N, look: impl Fn(&Slot, Wanted<'_, N>) -> Option<T>) -> Option<T> {
+    /// What is under this name. Where there is nothing, something else of its kind is read, whatever it is: so that takes as long, and meets
+    /// memory that is as cold.
+    fn known<N, T>(&self, name: &Name, id: &N, look: impl Fn(&Slot, Wanted<'_, N>) -> Option<Arc<T>>) -> Sought<T> {
         let places = self.index.find_or_nearest(name);
         let is_there = places.newest().is_some();
         let read = |place, or_any| self.read(place, |kept| look(kept, Wanted { name: id, or_any }));
-        let first = read(places.newest().or(places.nearest())?, !is_there);
-        if !is_there {
-            drop(black_box(first));
-            return None;
+        let Some(place) = places.newest().or(places.nearest()) else { return Sought::default() };
+        let first = read(place, !is_there);
+        if first.is_none() {
+            // Something else had the same hash, or what stands in has nothing of this kind any more.
+            return places.iter().skip(1).find_map(|place| read(place, false)).into();
         }
-        first.or_else(|| places.iter().skip(1).find_map(|place| read(place, false)))
+        Sought::new(first, is_there)
     }
 
     fn link(&self, link: &Link, now: Timestamp) -> Committed {
@@ -258,14 +259,15 @@ impl MemoryStore {
 impl Store for MemoryStore {
     fn lookup(&self, lookup: &Lookup<'_>, now: Timestamp) -> Result<Found, Unavailable> {
         let scopes = &self.scopes;
-        let record = lookup
-            .assertion
-            .and_then(|id| self.known(&Name::Record(id), &id, |kept, wanted| kept.record(wanted, scopes)));
+        let record = lookup.assertion.map_or_else(Sought::default, |id| {
+            self.known(&Name::Record(id), &id, |kept, wanted| kept.record(wanted, scopes))
+        });
         let lineage =
             lookup.handle.and_then(|handle| self.find(&Name::Handle(handle), |kept| kept.lineage(&handle, scopes)));
-        let token =
-            lookup.token.and_then(|id| self.known(&Name::Token(id), &id, |kept, wanted| kept.tokens(wanted, scopes)));
-        let account = lookup.login.filter(|_| lookup.account).and_then(|login| {
+        let token = lookup.token.map_or_else(Sought::default, |id| {
+            self.known(&Name::Token(id), &id, |kept, wanted| kept.tokens(wanted, scopes))
+        });
+        let account = lookup.login.filter(|_| lookup.account).map_or_else(Sought::default, |login| {
             let login = login.id();
             self.known(&Name::Login(login), &login, |kept, wanted| kept.state(wanted, now, scopes))
         });

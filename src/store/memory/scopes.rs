@@ -33,7 +33,9 @@ impl Scopes {
 
     fn take(&self, scope: &Scope) -> Option<u8> {
         if self.by_number.last().is_some_and(|last| last.get().is_some()) {
-            return None;
+            // All are taken, and the last one perhaps just now, by this very scope. Whoever counts octets before they
+            // are written asks twice, and must hear the same.
+            return self.numbers.read().unwrap_or_else(PoisonError::into_inner).get(scope).copied();
         }
         let mut numbers = self.numbers.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(&number) = numbers.get(scope) {
@@ -43,5 +45,22 @@ impl Scopes {
         self.by_number.get(usize::from(number))?.set(scope.clone()).ok()?;
         numbers.insert(scope.clone(), number);
         Some(number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assertion::Service;
+    use crate::channel::ServerName;
+
+    #[test]
+    fn who_comes_too_late_to_take_the_last_number_hears_it_all_the_same() {
+        let scope = |number| Scope::new(Service::IMAP, ServerName::parse(&format!("{number}.example")).unwrap());
+        let scopes = Scopes::new();
+        let numbers: Vec<_> = (0..Scopes::MAX + 1).map(|number| scopes.number(&scope(number))).collect();
+        assert_eq!((numbers[Scopes::MAX - 1], numbers[Scopes::MAX]), (Some(Scopes::MAX as u8 - 1), None));
+        // It was not there when this thread looked.
+        assert_eq!(scopes.take(&scope(Scopes::MAX - 1)), numbers[Scopes::MAX - 1]);
     }
 }

@@ -7,6 +7,19 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place(pub(super) u32);
 
+/// What [`Table::probe`] finds.
+pub(super) struct Probe {
+    /// The place under the hash, the last one that came.
+    pub(super) newest: Option<Place>,
+    /// The place of some entry next to where entries of this hash belong.
+    pub(super) nearest: Option<Place>,
+    /// There may be more under this hash, or one where none was found.
+    pub(super) has_more: bool,
+}
+
+/// How many entries a probe takes in: mostly all that may have the hash.
+const PROBED: usize = 16;
+
 /// Entries in open addressing with linear probing, four fifths full at most.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -35,6 +48,24 @@ impl Table {
     pub(super) fn find(&self, tag: u32) -> impl Iterator<Item = Place> {
         let run = self.run(tag).map(|at| self.entries[at]).take_while(|&entry| entry != EMPTY);
         run.filter(move |&entry| (entry >> 32) as u32 == tag).map(|entry| Place(entry as u32))
+    }
+
+    /// What is under this hash, and what is near it, in the same time whether something is or not: the same number of entries, and no branch on
+    /// them.
+    pub(super) fn probe(&self, tag: u32) -> Probe {
+        let (home, len) = (self.home(tag), self.entries.len());
+        let (mut newest, mut nearest, mut goes_on, mut count) = (EMPTY, EMPTY, true, 0);
+        for at in home..home + PROBED.min(len) {
+            let entry = self.entries[at - if at < len { 0 } else { len }];
+            let is_entry = entry != EMPTY;
+            goes_on &= is_entry;
+            let is_it = goes_on & ((entry >> 32) as u32 == tag);
+            count += u32::from(is_it);
+            newest = either(is_it, entry, newest);
+            nearest = either(is_entry, entry, nearest);
+        }
+        let place = |entry| if entry == EMPTY { None } else { Some(Place(entry as u32)) };
+        Probe { newest: place(newest), nearest: place(nearest), has_more: goes_on | (count > 1) }
     }
 
     /// The place of some entry, of the one next to where entries of this hash belong; `None` where there are none at all.
@@ -109,6 +140,12 @@ impl Table {
     }
 }
 
+/// The first of both if so, without a branch.
+fn either(first: bool, a: u64, b: u64) -> u64 {
+    let mask = u64::from(first).wrapping_neg();
+    a & mask | b & !mask
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,7 +173,10 @@ mod tests {
                 assert_eq!(table.len(), list.len());
                 let tag = list.last().map_or(0, |entry| entry.0);
                 let expected = list.iter().filter(|entry| entry.0 == tag).map(|entry| entry.1);
-                assert!(table.find(tag).eq(expected), "at step {step}");
+                assert!(table.find(tag).eq(expected.clone()), "at step {step}");
+                let probe = table.probe(tag);
+                assert!(probe.has_more || probe.newest == expected.clone().next_back(), "at step {step}");
+                assert!(probe.nearest.is_none_or(|place| list.iter().any(|entry| entry.1 == place)), "at step {step}");
             }
             list.drain(..).for_each(|(tag, place)| table.remove(tag, place));
             assert_eq!((table.len(), table.entries.len()), (0, 0));

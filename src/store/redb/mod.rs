@@ -177,7 +177,7 @@ impl Store for RedbStore {
             let mut found = Found::default();
             if let Some(id) = &lookup.assertion {
                 let record = snapshot.find(ASSERTIONS, id.as_octets(), |it| it.record(id), |it| it.record(id))?;
-                found.record = record.map(Arc::new);
+                found.record = record.map(Arc::new).into();
             }
             if let Some(handle) = &lookup.handle {
                 let name = handle.as_octets();
@@ -187,11 +187,11 @@ impl Store for RedbStore {
             }
             if let Some(id) = &lookup.token {
                 let token = snapshot.find(TOKENS, id.as_octets(), |it| it.tokens(id), |it| it.tokens(id))?;
-                found.token = token.map(Arc::new);
+                found.token = token.map(Arc::new).into();
             }
             if let Some(login) = lookup.login.filter(|_| lookup.account).map(|login| login.id()) {
                 let state = snapshot.find(LOGINS, login.as_octets(), |it| it.state(now), |it| it.state(now))?;
-                found.account = state.map(Arc::new);
+                found.account = state.map(Arc::new).into();
             }
             Ok(found)
         })

@@ -50,15 +50,15 @@ impl Operation for Look<'_> {
             if let (Value::Array(_), Some(login)) = (record, login) {
                 let (read, place) = read_record(record, &session.epoch)?;
                 session.shared.names().put(*read.id.as_octets(), Place { login, ..place });
-                found.record = Some(Arc::new(read));
+                found.record = Some(Arc::new(read)).into();
             }
             if let (Value::Array(_), Some(login)) = (tokens, login) {
                 let (read, place) = read_tokens(tokens, &session.epoch)?;
                 session.shared.names().put(*read.id.as_octets(), Place { login, ..place });
-                found.token = Some(Arc::new(read));
+                found.token = Some(Arc::new(read)).into();
             }
             if matches!(account, Value::Array(_)) {
-                found.account = read_account(account, &session.epoch)?.map(Arc::new);
+                found.account = read_account(account, &session.epoch)?.map(Arc::new).into();
             }
         }
         if let Some(reply @ Value::Array(_)) = of_session.first() {

@@ -58,8 +58,8 @@ fn a_large_account_finds_all_that_it_has() {
             let token = TokenId::from_octets([number; 16]);
             let lookup = Lookup { assertion: Some(id), token: Some(token), ..Lookup::default() };
             let found = store.lookup(&lookup, START).unwrap();
-            assert_eq!(found.record.map(|record| record.id), Some(id));
-            assert_eq!(found.token.map(|token| token.device), Some(device(number.into())));
+            assert_eq!(found.record.into_option().map(|record| record.id), Some(id));
+            assert_eq!(found.token.into_option().map(|token| token.device), Some(device(number.into())));
             assert!((0..30).all(|session| has_session(&store, 30 * number + session, START)));
         }
     }
@@ -113,7 +113,7 @@ fn an_account_is_found_by_so_many_logins_and_no_more() {
     let finds = |login: u8| {
         let lookup =
             Lookup { login: Some(LoginId::from_octets([login; 16]).into()), account: true, ..Lookup::default() };
-        store.lookup(&lookup, START).unwrap().account.is_some()
+        store.lookup(&lookup, START).unwrap().account.is_there()
     };
     assert!(finds(255) && !finds(0));
     assert_eq!((store.counts.records.get(), store.index.len()), (1, 64));
@@ -158,8 +158,8 @@ fn what_goes_over_to_another_account_leaves_the_first() {
     for (identity, number) in [("old", 1), ("new", 2), ("old", 3), ("new", 4)] {
         assert_eq!(store.commit(&Commit::Remember(with(identity, number)), START), Ok(Committed::Done));
         let found = store.lookup(&lookup, START).unwrap();
-        assert_eq!(found.token.unwrap().identity(), identity);
-        assert!(found.account.is_some_and(|state| state.secret.expose()[0] < number as u8 + 1));
+        assert_eq!(found.token.into_option().unwrap().identity(), identity);
+        assert!(found.account.into_option().is_some_and(|state| state.secret.expose()[0] < number as u8 + 1));
         store.must_agree();
     }
     // A token and a secret of the new one, a secret of the old one.
@@ -172,7 +172,7 @@ fn what_goes_over_to_another_account_leaves_the_first() {
         issue: None,
     };
     assert_eq!(store.commit(&Commit::Token(logged_out), START), Ok(Committed::Done));
-    assert!(store.lookup(&lookup, START).unwrap().token.is_none(), "and the old one's does not come back");
+    assert!(store.lookup(&lookup, START).unwrap().token.get().is_none(), "and the old one's does not come back");
     store.sweep(later(40 * DAY));
     assert!(store.is_empty_inside());
 }
@@ -183,7 +183,7 @@ fn a_large_account_is_kept_as_well() {
     let store = MemoryStore::new(Capacity { devices_per_account: 100, ..Capacity::default() });
     let lookup = |number: u64| {
         let id = record("alice", number, Pin::SHA_256_EXPR, number as u8, START).id;
-        store.lookup(&Lookup { assertion: Some(id), ..Lookup::default() }, later(1)).unwrap().record
+        store.lookup(&Lookup { assertion: Some(id), ..Lookup::default() }, later(1)).unwrap().record.into_option()
     };
     for number in 0..80 {
         let committed = store.commit(&Commit::Remember(login("alice", number, number as u8, START)), START);
@@ -211,7 +211,12 @@ fn there_may_be_many_scopes() {
         remember.records[0].scope = scope(&format!("host{number}.example"));
         let id = remember.records[0].id;
         assert_eq!(store.commit(&Commit::Remember(remember), START), Ok(Committed::Done));
-        let found = store.lookup(&Lookup { assertion: Some(id), ..Lookup::default() }, START).unwrap().record.unwrap();
+        let found = store
+            .lookup(&Lookup { assertion: Some(id), ..Lookup::default() }, START)
+            .unwrap()
+            .record
+            .into_option()
+            .unwrap();
         assert_eq!(found.scope().server_name.as_str(), format!("host{number}.example"));
     }
     store.must_agree();
@@ -236,7 +241,7 @@ fn a_name_that_nobody_has_finds_nothing_of_its_neighbours() {
         let (assertion, token, account) = (Some(record), Some(tokens), true);
         let lookup = Lookup { assertion, token, login: Some(login.into()), account, ..Lookup::default() };
         let found = store.lookup(&lookup, START).unwrap();
-        assert!(found.record.is_none() && found.token.is_none() && found.account.is_none());
+        assert!(found.record.get().is_none() && found.token.get().is_none() && found.account.get().is_none());
 
         let next_to = |name| store.index.find_or_nearest(&name).nearest().expect("there are others");
         let (record, tokens) = (Wanted { name: &record, or_any: true }, Wanted { name: &tokens, or_any: true });
