@@ -18,7 +18,7 @@ pub type Run = Box<dyn FnMut()>;
 
 /// What callgrind collects: everything that happens in here.
 #[inline(never)]
-pub fn measured(run: &mut Run) {
+pub fn measured(run: &mut dyn FnMut()) {
     run();
     std::hint::black_box(());
 }

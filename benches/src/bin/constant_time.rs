@@ -1,14 +1,15 @@
 //! Measures each pair of messages that are to take the same, and its leaky twin: `constant_time SAMPLES [PAIR...]`.
 //!
 //! Prints a line for each: its name, whether it is the server or the twin, t, the difference in nanoseconds, and how long the first class takes.
+//! `constant_time --judge PAIR server|twin CLASS MESSAGES` only has so many messages of one class judged, for whoever counts instructions.
 
 use std::process::ExitCode;
 use std::time::Instant;
 
-use fast_reauth_benches::Fault;
 use fast_reauth_benches::pairs::{ALL, Ask, Judge, Pair};
 use fast_reauth_benches::random::Random;
 use fast_reauth_benches::welch::{Difference, Sample, compare};
+use fast_reauth_benches::{Fault, measured};
 
 /// How often it is done before it is measured.
 const WARM_UP: usize = 1000;
@@ -43,8 +44,28 @@ fn measure(pair: &Pair, ask: &Ask, judge: &mut Judge, samples: usize, random: &m
     compare(&taken)
 }
 
+/// Has messages of this class judged, each of another account.
+fn judge_only(pair: &Pair, is_twin: bool, class: bool, messages: usize) -> Result<(), Fault> {
+    let (mut ready, mut random) = ((pair.ready)()?, Random::new()?);
+    let judge = if is_twin { &mut ready.twin } else { &mut ready.server };
+    for _ in 0..messages {
+        let message = (ready.ask)(&mut random)(class, &mut random);
+        measured(&mut || _ = judge(&message));
+    }
+    Ok(())
+}
+
 fn run() -> Result<(), Fault> {
-    let mut args = std::env::args().skip(1);
+    let mut args = std::env::args().skip(1).peekable();
+    if args.next_if_eq("--judge").is_some() {
+        let [name, who, class, messages] = &*args.collect::<Vec<_>>() else { return Err("which?".into()) };
+        let pair = ALL.iter().find(|pair| pair.name == name).ok_or("there is no such pair")?;
+        return judge_only(pair, who == "twin", class == "1", messages.parse()?);
+    }
+    if args.next_if_eq("--list").is_some() {
+        ALL.iter().for_each(|pair| println!("{}", pair.name));
+        return Ok(());
+    }
     let samples: usize = args.next().ok_or("how many samples?")?.parse()?;
     let names: Vec<String> = args.collect();
     if let Some(name) = names.iter().find(|name| ALL.iter().all(|pair| pair.name != **name)) {
