@@ -45,11 +45,13 @@ fn leak<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))
 }
 
-/// Clients of IKY assertions, sealed or not.
-pub fn iky(pin: Pin, sealed: bool) -> Result<Crowd, Fault> {
+/// Clients of IKY assertions, sealed or not, each of one of these mechanisms; with the messages of those that use the last.
+pub fn iky(pins: &[Pin], sealed: bool) -> Result<Crowd, Fault> {
+    let last = *pins.last().ok_or("no mechanism")?;
     let mut policy = Policy::default();
     policy.lineage = LineageRule::Never;
-    let mut server = Server::new(Service::IMAP, [ServerName::parse(NAME)?], FULL)?.pins([pin]).policy(policy.clone());
+    let mut server =
+        Server::new(Service::IMAP, [ServerName::parse(NAME)?], FULL)?.pins(pins.iter().copied()).policy(policy.clone());
     if sealed {
         server = server.sealed(ServiceKeys::new(1, &SERVICE_KEY));
     }
@@ -57,6 +59,7 @@ pub fn iky(pin: Pin, sealed: bool) -> Result<Crowd, Fault> {
     let connection = leak(Connection::new(server, facts.clone()));
     let mut messages = Vec::new();
     for number in 0..ACCOUNTS {
+        let pin = pins[number % pins.len()];
         let (first, name) = (Channel::new(1 + number as u64), name_of(number));
         let full = FullLogin::new(FULL[0], &name)?.bound_by(BindingType::Exporter);
         let exporter = |label: &[u8], context: &[u8], out: &mut [u8]| first.export(label, context, out);
@@ -74,7 +77,9 @@ pub fn iky(pin: Pin, sealed: bool) -> Result<Crowd, Fault> {
         let message = Client::start(&kept.offered(offered), &facts, None, None)?.message;
         // The first use is written down, further ones are not.
         scene::run(connection.iky(pin, &message), &store)?;
-        messages.push(message);
+        if pin == last {
+            messages.push(message);
+        }
     }
     Ok(Crowd { store, connection, messages })
 }

@@ -60,6 +60,11 @@ pub const ALL: &[Pair] = &[
         ready: iky_id,
     },
     Pair {
+        name: "signed-id",
+        classes: [("unknown id", Outcome::Stale), ("known id, wrong signature", Outcome::BadProof)],
+        ready: signed_id,
+    },
+    Pair {
         name: "ht-user",
         classes: [("unknown user", Outcome::Stale), ("known user, wrong token", Outcome::BadProof)],
         ready: ht_user,
@@ -132,7 +137,7 @@ fn forge(message: &mut Vec<u8>, random: &mut Random) {
 
 fn iky_proof() -> Result<Ready, Fault> {
     const PIN: Pin = Pin::SHA_256_EXPR;
-    let crowd = leak(crowd::iky(PIN, false)?);
+    let crowd = leak(crowd::iky(&[PIN], false)?);
     let expected = leak(decoded(&crowd.messages[0], b",p="));
     let ask = |_: &mut Random| -> Make {
         Box::new(|last, random| {
@@ -175,19 +180,34 @@ fn request(message: &[u8]) -> ht::Request<'_> {
 }
 
 fn iky_id() -> Result<Ready, Fault> {
-    const PIN: Pin = Pin::SHA_256_EXPR;
-    let crowd = leak(crowd::iky(PIN, false)?);
-    let ask = |random: &mut Random| -> Make {
-        let known = &crowd.messages[random.below(ACCOUNTS)];
+    by_id(&[Pin::SHA_256_EXPR])
+}
+
+/// Every other account's record is for HMAC, and has no public key.
+fn signed_id() -> Result<Ready, Fault> {
+    by_id(&[Pin::SHA_256_EXPR, Pin::ED25519_EXPR])
+}
+
+fn by_id(pins: &'static [Pin]) -> Result<Ready, Fault> {
+    let (crowd, pin) = (leak(crowd::iky(pins, false)?), *pins.last().ok_or("no mechanism")?);
+    let ask = move |random: &mut Random| -> Make {
+        let known = &crowd.messages[random.below(crowd.messages.len())];
         let mut unknown = known.clone();
         put(&mut unknown, b",i=", &random.octets::<16>());
         Box::new(move |is_known, random| {
             let mut message = if is_known { known.clone() } else { unknown.clone() };
-            forge(&mut message, random);
+            if pin.signs() {
+                // With a scalar in its range, without which no key is looked at.
+                let mut signature = random.octets::<64>();
+                signature[63] &= 0x0f;
+                put(&mut message, b",p=", &signature);
+            } else {
+                forge(&mut message, random);
+            }
             message
         })
     };
-    let judged = |message: &[u8], leak: fn(&Found) -> bool| judge(crowd.connection.iky(PIN, message), crowd, leak);
+    let judged = move |message: &[u8], leak: fn(&Found) -> bool| judge(crowd.connection.iky(pin, message), crowd, leak);
     let server = move |message: &[u8]| judged(message, |_| false);
     let twin = move |message: &[u8]| judged(message, |found| !found.record.is_there());
     Ok(Ready { ask: Box::new(ask), server: Box::new(server), twin: Box::new(twin) })
@@ -213,7 +233,7 @@ fn ht_user() -> Result<Ready, Fault> {
 
 fn sealed_user() -> Result<Ready, Fault> {
     const PIN: Pin = Pin::SHA_256_EXPR;
-    let crowd = leak(crowd::iky(PIN, true)?);
+    let crowd = leak(crowd::iky(&[PIN], true)?);
     let ask = |random: &mut Random| -> Make {
         let mut known = crowd.messages[random.below(ACCOUNTS)].clone();
         let mut sealed = decoded(&known, b",t=");
@@ -243,7 +263,7 @@ fn renamed(message: &[u8], random: &mut Random) -> Vec<u8> {
 /// A sealed assertion that was altered, and one that was not, with a wrong proof each.
 fn sealed(alter: fn(&mut Vec<u8>, &mut Random)) -> Result<Ready, Fault> {
     const PIN: Pin = Pin::SHA_256_EXPR;
-    let crowd = leak(crowd::iky(PIN, true)?);
+    let crowd = leak(crowd::iky(&[PIN], true)?);
     let ask = move |random: &mut Random| -> Make {
         let genuine = &crowd.messages[random.below(ACCOUNTS)];
         Box::new(move |is_genuine, random| {

@@ -15,6 +15,11 @@ impl Random {
         Ok(Self(u64::from_ne_bytes(seed)))
     }
 
+    /// The same one each time.
+    pub fn seeded(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// 64 random bits.
     pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -10,7 +10,6 @@ use std::sync::Arc;
 /// was looked for, believes nothing of it, and drops it where it would drop the other. To everyone else it is not there.
 ///
 /// A store that tells its answers apart anyway makes one from an `Option`.
-#[derive(Clone)]
 pub struct Sought<T> {
     any: Option<Arc<T>>,
     is_there: bool,
@@ -40,6 +39,12 @@ impl<T> Sought<T> {
     /// It, or what was read in its place: for what has to take as long either way, and is believed only if it [is there](Self::is_there).
     pub(crate) fn any(&self) -> Option<&Arc<T>> {
         self.any.as_ref()
+    }
+}
+
+impl<T> Clone for Sought<T> {
+    fn clone(&self) -> Self {
+        Self { any: self.any.clone(), is_there: self.is_there }
     }
 }
 

@@ -284,5 +284,6 @@ pub fn with_stand_ins(attempt: Received<'_>, store: &MemoryStore, now: Timestamp
     let Step::Done(verdict) = pending.found(Ok(Found { record, lineage, token, account }), now) else {
         panic!("something is to be written")
     };
+    assert!(verdict.recognised.is_none() && verdict.token.is_none(), "nothing is said of anyone");
     verdict.outcome
 }

@@ -130,7 +130,7 @@ impl AwaitProofKeys<'_> {
         // Of what stands in for a record that isn't there, nothing is believed.
         let is_meant = self.is_meant(sought, lineage, now) & sought.is_there();
         let stand_in = stand_in(self.pin);
-        let stored_key = sought.any().map_or(&stand_in, |record| &record.stored_key);
+        let stored_key = self.stored_key(sought, &stand_in);
 
         let ancestor = if self.message.lineage { lineage.and_then(|lineage| lineage.lineage.as_ref()) } else { None };
         let Some((transcript, verified)) = self.check(stored_key, ancestor) else {
@@ -171,6 +171,15 @@ impl AwaitProofKeys<'_> {
         let (name, is_there) = (bound.login_name, sought.is_there());
         let is_theirs = *choose(is_there, account.map_or(name, |account| &account.identity), name) == *record.identity;
         Some((Arc::new(record), is_ours & is_theirs & is_there))
+    }
+
+    /// The key to check the proof with, of the record or of what stands in for it, if it is one of this mechanism: what is no public key is
+    /// refused sooner than one that is somebody else's.
+    fn stored_key<'r>(&self, sought: &'r Sought<Record>, stand_in: &'r Secret) -> &'r Secret {
+        let is_made_up = self.is_sealed() & !sought.is_there();
+        sought
+            .any()
+            .map_or(stand_in, |record| choose((record.pin == self.pin) & !is_made_up, &record.stored_key, stand_in))
     }
 
     /// Whether the message can speak of this record at all: pinned mechanism, scope, identity, and lineage where it claims one. Where it isn't

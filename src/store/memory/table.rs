@@ -50,8 +50,8 @@ impl Table {
         run.filter(move |&entry| (entry >> 32) as u32 == tag).map(|entry| Place(entry as u32))
     }
 
-    /// What is under this hash, and what is near it, in the same time whether something is or not: the same number of entries, and no branch on
-    /// them.
+    /// What is under this hash, and what is near it: the same number of entries, and no branch on them, whether something is there or not. Only
+    /// where there is more to search may that show, as in a full table.
     pub(super) fn probe(&self, tag: u32) -> Probe {
         let (home, len) = (self.home(tag), self.entries.len());
         let (mut newest, mut nearest, mut goes_on, mut count) = (EMPTY, EMPTY, true, 0);
