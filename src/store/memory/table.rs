@@ -171,12 +171,17 @@ mod tests {
                     table.remove(tag, place);
                 }
                 assert_eq!(table.len(), list.len());
-                let tag = list.last().map_or(0, |entry| entry.0);
-                let expected = list.iter().filter(|entry| entry.0 == tag).map(|entry| entry.1);
-                assert!(table.find(tag).eq(expected.clone()), "at step {step}");
-                let probe = table.probe(tag);
-                assert!(probe.has_more || probe.newest == expected.clone().next_back(), "at step {step}");
-                assert!(probe.nearest.is_none_or(|place| list.iter().any(|entry| entry.1 == place)), "at step {step}");
+                // One that is there, and one that mostly is not.
+                let (there, other) = (list.last().map_or(0, |entry| entry.0), random(1 << 32) as u32);
+                for tag in [there, other] {
+                    let mut expected = list.iter().filter(|entry| entry.0 == tag).map(|entry| entry.1);
+                    assert!(table.find(tag).eq(expected.clone()), "at step {step}");
+                    let Probe { newest, nearest, has_more } = table.probe(tag);
+                    let goes_on = table.run(tag).take(PROBED).all(|at| table.entries[at] != EMPTY);
+                    assert_eq!(has_more, goes_on || expected.clone().count() > 1, "at step {step}");
+                    assert!(has_more || newest == expected.next_back(), "at step {step}");
+                    assert!(nearest.is_none_or(|place| list.iter().any(|entry| entry.1 == place)), "at step {step}");
+                }
             }
             list.drain(..).for_each(|(tag, place)| table.remove(tag, place));
             assert_eq!((table.len(), table.entries.len()), (0, 0));

@@ -31,6 +31,18 @@ fn a_refused_login_costs_no_session() {
     store.must_agree();
 }
 
+/// A full store: what ended makes way, of whomever it is.
+#[test]
+fn a_login_to_a_store_full_of_sessions_that_ended_has_one() {
+    let store = MemoryStore::new(Capacity { lineages: 1, ..small() });
+    assert_eq!(store.commit(&Commit::Remember(login("alice", 1, 1, START)), START), Ok(Committed::Done));
+    for (number, now, has_one) in [(2, later(DAY), false), (3, later(8 * DAY), true)] {
+        let committed = store.commit(&Commit::Remember(login("bob", number.into(), number, now)), now);
+        assert_eq!((committed, has_session(&store, number, now)), (Ok(Committed::Done), has_one));
+    }
+    store.must_agree();
+}
+
 fn thirty_sessions(store: &MemoryStore, number: u8) {
     for session in 0..30 {
         let link = link("alice", number.into(), 30 * number + session, None, START);
