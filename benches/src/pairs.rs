@@ -1,6 +1,7 @@
 //! What a stranger could try to tell apart by the time that an answer takes: pairs of messages that are to take the same, each beside a twin of the server
 //! that leaks. A measurement that does not see the twin's leak has shown nothing of the server.
 
+use std::collections::HashMap;
 use std::hint::black_box;
 
 use base64::Engine as _;
@@ -138,19 +139,23 @@ fn forge(message: &mut Vec<u8>, random: &mut Random) {
 fn iky_proof() -> Result<Ready, Fault> {
     const PIN: Pin = Pin::SHA_256_EXPR;
     let crowd = leak(crowd::iky(&[PIN], false)?);
-    let expected = leak(decoded(&crowd.messages[0], b",p="));
-    let ask = |_: &mut Random| -> Make {
-        Box::new(|last, random| {
-            let (mut message, mut proof) = (crowd.messages[0].clone(), expected.clone());
-            proof[if last { expected.len() - 1 } else { 0 }] ^= random.octet();
+    let expected = |message: &[u8]| decoded(message, b",p=");
+    let ask = move |random: &mut Random| -> Make {
+        let right = &crowd.messages[random.below(crowd.messages.len())];
+        Box::new(move |last, random| {
+            let (mut message, mut proof) = (right.clone(), expected(right));
+            let at = if last { proof.len() - 1 } else { 0 };
+            proof[at] ^= random.octet();
             put(&mut message, b",p=", &proof);
             message
         })
     };
     let server = |message: &[u8]| judge(crowd.connection.iky(PIN, message), crowd, |_| false);
-    // A server that keeps the client's key, and so knows the proof to expect.
+    // A server that keeps the clients' keys, and so knows the proof to expect.
+    let known: HashMap<_, _> =
+        crowd.messages.iter().map(|message| (decoded(message, b",i="), expected(message))).collect();
     let twin = move |message: &[u8]| {
-        assert!(!equal_until(expected, &decoded(message, b",p=")));
+        assert!(!equal_until(&known[&decoded(message, b",i=")], &decoded(message, b",p=")));
         server(message)
     };
     Ok(Ready { ask: Box::new(ask), server: Box::new(server), twin: Box::new(twin) })
