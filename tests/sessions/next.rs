@@ -1,7 +1,7 @@
 //! What a client does next, and what it keeps for the next time.
 
 use fast_reauth::assertion::ClientAssertion;
-use fast_reauth::store::client::Attempt;
+use fast_reauth::store::client::{Attempt, Predecessor};
 
 use super::*;
 
@@ -39,19 +39,53 @@ fn unavailable_is_no_refusal_whoever_says_it() {
     assert_eq!(next(Outcome::BadProof, None), Settled::Failed(NextStep::FullLogin));
 }
 
-/// At its end an assertion is over: the client is not known by it any more, so a full login on a resumed session is safe.
+/// At its end an assertion is over, but the session still comes of a connection on which the server knew the client: what lists nothing to be
+/// known by now, and shows no certificate, gets no password.
 #[test]
-fn a_client_is_known_until_its_assertion_ends() {
+fn a_session_of_a_known_client_gets_no_password_also_when_its_assertion_has_ended() {
     let pair = Pair::new(server());
     let first = Tls::full();
     pair.full_login("alice", &first);
     let end = pair.client.assertions(&account("alice"))[0].expires();
-    let plan = |now| {
-        let client = pair.client.connect(&account("alice"), Tls::resuming(&first).client());
-        client.resumes(Some(pair.predecessor("alice", &first))).offered(["PLAIN"]).plan(now)
+    let plan = |before: Option<Predecessor>, tls: &Tls, now| {
+        let client = pair.client.connect(&account("alice"), tls.client());
+        client.resumes(before).offered(["PLAIN"]).plan(now)
     };
-    assert!(matches!(plan(Timestamp::from_secs(end.as_secs() - 1)), Plan::FullHandshake));
-    assert!(matches!(plan(end), Plan::FullLogin));
+    let (resumed, full, before) = (Tls::resuming(&first), Tls::full(), || Some(pair.predecessor("alice", &first)));
+    for now in [Timestamp::from_secs(end.as_secs() - 1), end] {
+        assert!(matches!(plan(before(), &resumed, now), Plan::FullHandshake));
+        assert!(matches!(plan(before(), &full, now), Plan::FullLogin));
+    }
+    // Of a client that the server never knew, it is a session as any other.
+    let never = Some(Predecessor { family: None, ..before().unwrap() });
+    assert!(matches!(plan(never, &resumed, end), Plan::FullLogin));
+}
+
+/// EXTERNAL confirms nothing and renews nothing: a client that came by it alone would have no assertion left after a week, and where its TLS
+/// sessions are lost then, log in fully.
+#[test]
+fn a_client_that_comes_each_day_keeps_its_assertion() {
+    for days in [5, 8, 31, 60, 170] {
+        let mut pair = Pair::new(server());
+        let mut last = Tls::full();
+        pair.full_login("alice", &last);
+        let mut ways = Vec::new();
+        for day in 1..=days {
+            pair.now = later(day * DAY);
+            let tls = Tls::resuming(&last);
+            let (mut client, attempt) = pair.attempt("alice", &tls, Some(&last), &["EXTERNAL", EXPR[0]]);
+            let attempt = attempt.expect("known each day");
+            ways.push(attempt.mechanism());
+            let verdict = pair.judge(&tls, attempt.mechanism(), attempt.message());
+            let settled = client.settle(attempt, verdict.outcome, verdict.message.as_deref(), pair.now);
+            assert!(accepted(&(verdict, settled)), "day {day}");
+            last = tls;
+        }
+        assert_eq!(ways[..3], [EXPR[0], "EXTERNAL", "EXTERNAL"], "its first use, and then what costs less");
+        assert!(ways.iter().filter(|way| **way == EXPR[0]).count() <= 1 + 2 * ways.len() / 20, "{ways:?}");
+        // The TLS sessions are lost.
+        assert!(accepted(&pair.reconnect("alice", &Tls::full(), None, EXPR)), "after {days} days");
+    }
 }
 
 /// A full login behind a recognition on one connection is the second at both ends.

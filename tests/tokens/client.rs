@@ -4,7 +4,7 @@ use super::common::DAY;
 use super::*;
 use fast_reauth::assertion::{CannotKeep, InvalidAssertion, Origin, Scope};
 use fast_reauth::mechanism::NextStep;
-use fast_reauth::store::client::{Account, Accounts, Plan, Settled};
+use fast_reauth::store::client::{Account, Accounts, Plan, Predecessor, Settled};
 
 struct Phone {
     accounts: Accounts,
@@ -47,6 +47,24 @@ impl Phone {
         }
         (verdict.outcome, settled)
     }
+}
+
+/// EXTERNAL brings no new token: a client that came by it alone would have none left after a month.
+#[test]
+fn a_token_is_used_in_time_to_be_renewed() {
+    let (fleet, phone, before) = (Fleet::new(), Phone::new(), Tls::full());
+    phone.log_in(&fleet, &before);
+    let way = |now| {
+        let predecessor = Predecessor { lineage: before.lineage(), family: None };
+        let mut connection = phone.connect(&Tls::resuming(&before)).resumes(Some(predecessor)).offered(["EXTERNAL"]);
+        match connection.plan(now) {
+            Plan::Known(attempt) => attempt.mechanism(),
+            plan => panic!("{plan:?}"),
+        }
+    };
+    assert_eq!(way(fleet.now), "EXTERNAL");
+    assert_eq!(way(later(20 * DAY)), "EXTERNAL");
+    assert_eq!(way(later(21 * DAY)), "HT2-SHA-256-EXPR");
 }
 
 #[test]

@@ -193,7 +193,8 @@ impl<'a> Connection<'a> {
     /// Which way to log in here and now.
     ///
     /// EXTERNAL where the server already said "I know you" to this very session; else IKY with the newest assertion that the
-    /// server lists its mechanism for; else HT with the newest token, likewise; else a full login. Nothing is tried twice on one connection.
+    /// server lists its mechanism for; else HT with the newest token, likewise; else a full login. What waits for its first use, or is to be
+    /// renewed, comes before EXTERNAL, which does neither. Nothing is tried twice on one connection.
     pub fn plan(&mut self, now: Timestamp) -> Plan {
         if self.abandoned {
             return Plan::Abandon;
@@ -202,12 +203,15 @@ impl<'a> Connection<'a> {
         if self.facts.is_early_data() {
             return Plan::FullHandshake;
         }
-        let attempt = self.external().or_else(|| self.iky(now)).or_else(|| self.ht(now));
+        let due = self.due(now);
+        let attempt = due.or_else(|| self.external()).or_else(|| self.iky(now)).or_else(|| self.ht(now));
         match attempt {
             Some(attempt) => Plan::Known(attempt),
-            // Nor does a session get one on which the server does not list what it knew the client by: without its certificate
-            // nothing shows that it is the server.
-            None if self.facts.is_resumed() && (!self.tried.is_empty() || self.is_known(now)) => Plan::FullHandshake,
+            // Nor does a session get one on which the server does not list what it knows the client by, or knew it by when the session
+            // was made: without its certificate nothing shows that it is the server.
+            None if self.facts.is_resumed() && (!self.tried.is_empty() || self.is_known(now) || self.was_known()) => {
+                Plan::FullHandshake
+            }
             None => Plan::FullLogin,
         }
     }
@@ -224,9 +228,30 @@ impl<'a> Connection<'a> {
 
     pub(super) fn iky(&mut self, now: Timestamp) -> Option<Attempt> {
         let mut all = self.accounts.known();
+        let assertion = self.usable(all.get_mut(&self.account)?, now)?;
+        let counts = assertion.pin().needs_counter() || self.facts.is_early_data();
+        let counter = counts.then(|| assertion.next_counter());
+        let attempt = prove(assertion, &self.facts, self.predecessor.as_ref(), counter)?;
+        self.tried.push(Tried::Iky(*assertion.id()));
+        Some(attempt)
+    }
+
+    /// What ends sooner unless it is used: it waits for its first use, or is to be renewed.
+    fn due(&mut self, now: Timestamp) -> Option<Attempt> {
+        let mut all = self.accounts.known();
         let known = all.get_mut(&self.account)?;
-        let last_offer = &known.offered;
-        let offered = self.offered.as_ref().unwrap_or(last_offer);
+        let renews = |origin, expires| self.accounts.policy.renews(origin, expires, now);
+        let is_due = match self.usable(known, now) {
+            Some(held) => held.renews.is_some() || renews(held.origin, held.expires()),
+            None => self.usable_token(known, now).is_some_and(|(held, _)| renews(held.origin, held.expires())),
+        };
+        drop(all);
+        if is_due { self.iky(now).or_else(|| self.ht(now)) } else { None }
+    }
+
+    /// The newest assertion that can be used here and now.
+    fn usable<'k>(&self, known: &'k mut Known, now: Timestamp) -> Option<&'k mut ClientAssertion> {
+        let offered = self.offered.as_ref().unwrap_or(&known.offered);
         let usable = |assertion: &&mut ClientAssertion| {
             offered.iter().any(|name| **name == *assertion.pin().name())
                 && *assertion.scope() == self.account.scope
@@ -235,12 +260,7 @@ impl<'a> Connection<'a> {
                 && assertion.pin().check_channel(&self.facts).is_ok()
                 && !self.tried.contains(&Tried::Iky(*assertion.id()))
         };
-        let assertion = known.assertions.iter_mut().rev().find(usable)?;
-        let counts = assertion.pin().needs_counter() || self.facts.is_early_data();
-        let counter = counts.then(|| assertion.next_counter());
-        let attempt = prove(assertion, &self.facts, self.predecessor.as_ref(), counter)?;
-        self.tried.push(Tried::Iky(*assertion.id()));
-        Some(attempt)
+        known.assertions.iter_mut().rev().find(usable)
     }
 
     /// Whether the client holds an assertion or a token of the account that hasn't ended.
@@ -250,6 +270,11 @@ impl<'a> Connection<'a> {
             known.assertions.iter().any(|held| now < held.expires())
                 || known.tokens.iter().any(|held| !held.doubted && now < held.expires())
         })
+    }
+
+    /// Whether an assertion was made or used on the connection that this one resumes.
+    fn was_known(&self) -> bool {
+        self.predecessor.as_ref().is_some_and(|before| before.family.is_some())
     }
 
     fn lists(&self, mechanism: &str) -> bool {

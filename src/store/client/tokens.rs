@@ -74,24 +74,33 @@ impl Connection<'_> {
 
     pub(super) fn ht(&mut self, now: Timestamp) -> Option<Attempt> {
         let mut all = self.accounts.known();
-        let Known { tokens, fast, .. } = all.get_mut(&self.account)?;
+        let (token, mechanism) = self.usable_token(all.get_mut(&self.account)?, now)?;
+        let count = token.mechanism().is_replayable().then(|| token.next_count());
+        let ht::Start { message, state } = ht::Client::start(token, &self.facts, &Pairs::none()).ok()?;
+        let fallback = NextStep::after_refusal(self.facts.is_resumed());
+        self.tried.push(Tried::Ht(token.token().clone()));
+        Some(Attempt { mechanism, message, fallback, state: State::Ht { client: Box::new(state), count } })
+    }
+
+    /// The newest token that can be used here and now, and how the server spells its mechanism.
+    pub(super) fn usable_token<'k>(
+        &self,
+        known: &'k mut Known,
+        now: Timestamp,
+    ) -> Option<(&'k mut ClientToken, &'static str)> {
+        let Known { tokens, fast, .. } = known;
         let listed = self.fast.as_ref().unwrap_or(fast);
         let spelling = |mechanism: HtMechanism| listed.iter().find_map(|name| mechanism.spelling(name));
         let usable = |held: &&mut ClientToken| {
             !held.doubted
-                && spelling(held.mechanism()).is_some()
                 && *held.scope() == self.account.scope
                 && now < held.expires()
                 && self.accounts.policy.takes_token(held.mechanism().binding())
                 && held.mechanism().check_channel(&self.facts).is_ok()
                 && !self.tried_token(held)
         };
-        let token = tokens.iter_mut().rev().find(usable)?;
-        let count = token.mechanism().is_replayable().then(|| token.next_count());
-        let ht::Start { message, state } = ht::Client::start(token, &self.facts, &Pairs::none()).ok()?;
-        let (mechanism, fallback) = (spelling(token.mechanism())?, NextStep::after_refusal(self.facts.is_resumed()));
-        self.tried.push(Tried::Ht(token.token().clone()));
-        Some(Attempt { mechanism, message, fallback, state: State::Ht { client: Box::new(state), count } })
+        let all = tokens.iter_mut().rev().filter(usable);
+        all.filter_map(|held| spelling(held.mechanism()).map(|name| (held, name))).next()
     }
 
     pub(super) fn settle_ht(&mut self, client: ht::Client, outcome: Outcome, responder: Option<&[u8]>) -> Settled {
