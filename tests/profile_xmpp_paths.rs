@@ -33,6 +33,24 @@ fn malformed<T>(result: Result<T, ProfileError>) -> bool {
     matches!(result, Err(ProfileError::Malformed(_)))
 }
 
+/// Each attribute is compared with all before it, before anybody is known.
+#[test]
+fn attributes_are_bounded() {
+    let more = |count: usize| -> String { (2..count).map(|number| format!(" a{number}=''")).collect() };
+    let login = |count| {
+        let open = "<authenticate xmlns='urn:xmpp:sasl:2' mechanism='EXTERNAL'";
+        ClientElement::parse(format!("{open}{}/>", more(count)).as_bytes()).map(|_| ())
+    };
+    let body = |count| {
+        let open = "<body xmlns='http://jabber.org/protocol/httpbind' rid='1' sid='s'><iq xmlns='jabber:client'";
+        Request::parse(format!("{open}{}/></body>", more(count)).as_bytes()).map(|_| ())
+    };
+    let too_many = Err(ProfileError::Malformed("an element has more than 64 attributes"));
+    assert_eq!((login(64), login(65)), (Ok(()), too_many));
+    assert_eq!(body(66), too_many);
+    assert_ne!(body(64), too_many);
+}
+
 mod over_websocket {
     use super::*;
 

@@ -60,6 +60,9 @@ pub enum CannotDerive {
     /// The policy asks for a stronger channel binding than the mechanism's.
     #[error("the policy asks for a stronger channel binding than this mechanism's")]
     WeakBinding,
+    /// The client keeps assertions by account, and the login is of another name than the account's.
+    #[error("the login is of another name than the account")]
+    OtherAccount,
     /// The server's name for the account has more than 255 octets, or none, or a NUL.
     #[error("an identity has 1 to 255 octets and no NUL")]
     Identity,

@@ -21,7 +21,11 @@ const VERSION: u8 = 1;
 
 /// Never grown: what a vector leaves behind when it grows is not wiped.
 fn writer(magic: &[u8]) -> Zeroizing<Vec<u8>> {
-    let mut out = Zeroizing::new(Vec::with_capacity(1536));
+    writer_of(magic, 1536)
+}
+
+fn writer_of(magic: &[u8], capacity: usize) -> Zeroizing<Vec<u8>> {
+    let mut out = Zeroizing::new(Vec::with_capacity(capacity));
     out.absorb(magic);
     out.absorb(&[VERSION]);
     out
@@ -287,9 +291,9 @@ impl TokenSlot {
 }
 
 impl AccountState {
-    /// The state as octets, about 50 and the identity.
+    /// The state as octets: about 50, the identity, and 8 for each client that was revoked.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let mut out = writer(ACCOUNT);
+        let mut out = writer_of(ACCOUNT, 512 + self.revoked.devices.len() * DeviceId::LEN);
         out.lp(self.identity.as_bytes());
         out.absorb(self.secret.expose());
         let Revocations { until, spared, devices } = &self.revoked;

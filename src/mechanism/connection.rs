@@ -333,9 +333,14 @@ impl<'s> Connection<'s> {
         }
         self.successes = self.successes.saturating_add(1);
         let lineage = self.lineage(client, now);
-        let link = self.link(lineage)?;
+        let mut link = self.link(lineage)?;
+        // A TLS 1.2 session goes on where it is, and would go on to stand for it.
+        let goes_on = client.leaves && link.predecessor == Some(link.handle);
+        if goes_on {
+            (link.lineage.lineage, link.lineage.strength, link.lineage.revoked) = (None, Origin::Unbound, true);
+        }
         // Nothing is left of one that leaves, but that it was here: another identity's session may not stand for that one any more.
-        let is_told = !client.leaves || self.shared;
+        let is_told = !client.leaves || self.shared || goes_on;
         is_told.then_some(Commit::Link(Link { sealed: client.sealed, ..link }))
     }
 

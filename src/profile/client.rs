@@ -143,6 +143,9 @@ impl ClientExchange {
                 (Reply::Other, _) => return Ok(Event::Pass(line)),
                 (Reply::More, _) => {}
                 (Reply::End(..), State::Cancelled(error)) => return Err(error),
+                (Reply::End(_, data), _) if data.is_none() && self.owes_challenge() => {
+                    return Err(ProfileError::MissingChallenge);
+                }
                 (Reply::End(verdict, data), _) => {
                     self.state = State::Over;
                     let data = data.map(Bytes::from).or_else(|| self.data.take());
@@ -179,6 +182,12 @@ impl ClientExchange {
         }
         self.state = State::Cancelled(ProfileError::UnexpectedChallenge);
         Some(Flight::new(self.dialect.cancel(), false))
+    }
+
+    /// The empty answer went ahead, and no challenge came that it answers. Where replies have no tags, a reply to it as a command would be taken for
+    /// that to the next one.
+    fn owes_challenge(&self) -> bool {
+        self.permission.answer_ahead && self.held.is_none() && self.data.is_none() && self.tag.is_none()
     }
 
     /// The client's message and, where this server permits it, the empty answer to a challenge that is still to come.

@@ -25,6 +25,10 @@ pub enum ProfileError {
     /// answer, so close the connection.
     #[error("peer misbehaved: the server sent a challenge that the mechanism has no answer to")]
     UnexpectedChallenge,
+    /// Peer: the server ended the login without the one challenge, whose answer was sent ahead. It reads that as a command, and may answer it, so
+    /// replies can't be told apart any more: close the connection.
+    #[error("peer misbehaved: the server ended the login without its challenge")]
+    MissingChallenge,
     /// Caller: text that the protocol can't carry, such as a control character in XML.
     #[error("API misuse: the text holds a character that the protocol can't carry; check names and addresses first")]
     IllegalText,

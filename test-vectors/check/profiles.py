@@ -353,6 +353,9 @@ def answer(protocol, mechanism, tag, octets):
         else:
             raise ValueError(protocol)
         if verdict is not None:
+            # The empty answer went ahead, and is read as a command; replies have no tags.
+            if protocol in ("smtp", "pop") and is_iky and data is None:
+                raise Error("missing-challenge")
             out.update(
                 data=None if data is None else data.decode(),
                 line=line.decode(),

@@ -876,6 +876,11 @@ def check_answer(i):
         rest = re.sub(r"(?m)^(?:\+|334) .*\r\n", "", i["received"])
         if read(rest.encode())["verdict"] != "accepted":
             raise ValueError("no completion behind the challenge")
+    if out.get("error") == "missing-challenge":
+        # with a challenge it is a refusal
+        challenge = "334 eD0x\r\n" if i["protocol"] == "smtp" else "+ eD0x\r\n"
+        if read((challenge + i["received"]).encode())["verdict"] != "unavailable":
+            raise ValueError("no completion behind the challenge")
     return result, middle, out
 
 

@@ -10,6 +10,31 @@ fn a_second_challenge_is_cancelled() {
     assert_eq!(events[1], Err(ProfileError::UnexpectedChallenge));
 }
 
+/// The server reads the answer that went ahead as a command: its reply to that would be taken for the next one's.
+#[test]
+fn a_completion_without_the_challenge_whose_answer_went_ahead() {
+    for input in ["504 5.5.4 no\r\n500 5.5.1 what\r\n", "454 4.7.0 later\r\n", "235 2.7.0 yes\r\n"] {
+        let (flight, exchange) = smtp::authenticate(&full_offer(), name(IKY), b"hello");
+        assert!(flight.bytes.ends_with(b"\r\n\r\n"), "its answer went ahead");
+        assert_eq!(client(exchange, input.as_bytes(), 1).0, [Err(ProfileError::MissingChallenge)], "{input}");
+    }
+    for input in ["-ERR no\r\n-ERR what\r\n", "+OK yes\r\n"] {
+        let (_, exchange) = pop3::authenticate(&full_offer(), name(IKY), b"hello");
+        assert_eq!(client(exchange, input.as_bytes(), 1).0, [Err(ProfileError::MissingChallenge)], "{input}");
+    }
+    // Where nothing went ahead, or replies have tags, it is a refusal.
+    for exchange in [
+        smtp::authenticate(&offer(), name(IKY), b"hello").1,
+        smtp::authenticate(&full_offer(), name("EXTERNAL"), b"hello").1,
+        smtp::authenticate(&full_offer(), name(IKY), &[b'x'; 400]).1,
+    ] {
+        let (events, _) = client(exchange, b"454 4.7.0 later\r\n", 1);
+        assert!(matches!(&events[..], [Ok(Event::Done(done))] if done.verdict == Answer::Unavailable), "{events:?}");
+    }
+    let (events, _) = client(imap::authenticate(tag(), &offer(), name(IKY), b"hello").1, b"a1 NO what\r\n", 1);
+    assert!(matches!(&events[..], [Ok(Event::Done(done))] if done.verdict == Answer::Refused), "{events:?}");
+}
+
 #[test]
 fn a_message_too_long_for_the_line_follows_an_empty_challenge() {
     // "a1 AUTHENTICATE IKY-SHA-256-EXPR " and CRLF are 35 octets: 476 of base64 fit, 480 don't

@@ -61,6 +61,29 @@ fn a_session_of_a_known_client_gets_no_password_also_when_its_assertion_has_ende
     assert!(matches!(plan(never, &resumed, end), Plan::FullLogin));
 }
 
+/// An account's assertions are of its name: in EXTERNAL the client says that name, to a server which knows the session as somebody else's.
+#[test]
+fn what_is_of_another_name_is_not_kept_or_used_for_an_account() {
+    let pair = Pair::new(server());
+    let tls = Tls::full();
+    let mut connection = pair.client.connect(&account("alice"), tls.client()).offered([EXPR[0]]);
+    let shared = bound("shared");
+    let other = Err(CannotDerive::OtherAccount);
+    assert_eq!(connection.logged_in(&shared, &tls.exporter(), &[], pair.now), other.map(|()| true));
+    assert_eq!(connection.logged_in_granted(&shared, Pin::SHA_256_EXPR, &[7; 32], pair.now), other);
+    assert!(pair.client.assertions(&account("alice")).is_empty());
+
+    pair.full_login("shared", &tls);
+    let assertion = pair.client.assertions(&account("shared")).pop().unwrap();
+    let plan = |name: &str| {
+        let accounts = Accounts::default();
+        accounts.restore(&account(name), assertion.clone(), [EXPR[0]]);
+        accounts.connect(&account(name), Tls::full().client()).plan(pair.now)
+    };
+    assert!(matches!(plan("shared"), Plan::Known(_)));
+    assert!(matches!(plan("alice"), Plan::FullLogin));
+}
+
 /// EXTERNAL confirms nothing and renews nothing: a client that came by it alone would have no assertion left after a week, and where its TLS
 /// sessions are lost then, log in fully.
 #[test]

@@ -256,6 +256,27 @@ fn a_client_that_logs_out_leaves_no_session() {
     }
 }
 
+/// In TLS 1.2 the session goes on under its own handle, and would stand for the client ever after.
+#[test]
+fn a_client_that_logs_out_on_a_resumed_tls12_session_ends_it() {
+    for invalidate in [false, true] {
+        let (fleet, first) = (Fleet::new(), Tls { version12: Some(true), ..Tls::full() });
+        let (token, _) = fleet.log_in("alice", PHONE, EXPR, &first);
+        let external = || {
+            let tls = Tls::resuming(&first);
+            let there = fleet.connection(&tls).resumes_in(&fleet.store, fleet.now);
+            there.external(b"").run(&fleet.store, fleet.now).outcome
+        };
+        assert_eq!(external(), Outcome::Accepted);
+        let tls = Tls::resuming(&first);
+        let client = fleet.try_with(&token, PHONE, &tls, |request| request.invalidate(invalidate)).recognised.unwrap();
+        let mut there = fleet.connection(&tls).resumes_in(&fleet.store, fleet.now);
+        let link = there.recognised(&client, fleet.now).expect("it is the same session");
+        assert_eq!(fleet.store.commit(&link, fleet.now), Ok(Committed::Done));
+        assert_eq!(external() == Outcome::Accepted, !invalidate);
+    }
+}
+
 #[test]
 fn service_keys_have_their_own_ids() {
     use fast_reauth::assertion::InvalidKeys;

@@ -31,6 +31,7 @@ fn error_name(error: ProfileError) -> &'static str {
         ProfileError::Malformed(_) => "malformed",
         ProfileError::NotBase64 => "not-base64",
         ProfileError::UnexpectedChallenge => "unexpected-challenge",
+        ProfileError::MissingChallenge => "missing-challenge",
         other => panic!("no vector is about {other}"),
     }
 }

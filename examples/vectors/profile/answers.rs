@@ -203,6 +203,18 @@ pub(super) fn answers(f: &mut File) {
             "a challenge where there is nothing to answer: the server may have read a command as an answer",
         );
     }
+    for (protocol, text) in
+        [("smtp", "454 4.7.0 later\r\n500 5.5.2 what\r\n"), ("pop", "-ERR [SYS/TEMP] later\r\n-ERR what\r\n")]
+    {
+        add(
+            protocol,
+            IKY,
+            text,
+            None,
+            error("missing-challenge"),
+            "the empty answer that went ahead was read as a command: its reply would be taken for the next one's",
+        );
+    }
     let twice = format!("+ {b}\r\n+ {b}\r\na1 OK done\r\n");
     let mut outputs = error("unexpected-challenge");
     outputs["sent"] = json!("*\r\n");

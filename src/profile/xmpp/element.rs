@@ -17,6 +17,8 @@ pub(super) const LIMIT: usize = 16 * 1024;
 pub(super) const DEPTH: usize = 16;
 /// Longest namespace, in octets. Where it stands once, every element in it has a copy of it.
 const MAX_NAMESPACE: usize = 256;
+/// Most attributes of one element.
+const MAX_ATTRIBUTES: usize = 64;
 
 pub(super) const SASL1: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 pub(super) const SASL2: &str = "urn:xmpp:sasl:2";
@@ -73,6 +75,10 @@ fn parse_with(mut builder: TreeBuilder, octets: &[u8], limit: usize, deepest: us
         depth.count_to(&event, deepest)?;
         match &event {
             RawEvent::ElementHeadOpen(..) => attributes.clear(),
+            // Each is compared with all before it.
+            RawEvent::Attribute(..) if attributes.len() >= MAX_ATTRIBUTES => {
+                return Err(ProfileError::Malformed("an element has more than 64 attributes"));
+            }
             // The raw parser leaves this to its user, and two readings of one element are none (XML 1.0 section 3.1).
             RawEvent::Attribute(_, name, _) if attributes.contains(name) => return Err(MALFORMED),
             RawEvent::Attribute(_, (prefix, name), namespace)

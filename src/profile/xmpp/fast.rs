@@ -33,10 +33,11 @@ pub struct Fast {
     pub invalidate: bool,
 }
 
-/// Who a login with a token comes from (XEP-0484 section 4.1).
+/// Who a login with a token says that it comes from (XEP-0484 section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FastLogin<'a> {
-    /// The account: the bare JID that the stream is from.
+    /// Who the stream *says* that it is from, a bare JID, which nobody has verified. Who logged in is
+    /// [`Verdict::recognised`](crate::mechanism::Verdict::recognised) alone.
     pub from: &'a str,
     /// The installation: the id of its user agent.
     pub user_agent: &'a str,

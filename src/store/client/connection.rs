@@ -255,6 +255,7 @@ impl<'a> Connection<'a> {
         let usable = |assertion: &&mut ClientAssertion| {
             offered.iter().any(|name| **name == *assertion.pin().name())
                 && *assertion.scope() == self.account.scope
+                && assertion.login_name == self.account.login_name
                 && now < assertion.expires()
                 && self.accounts.policy.takes(assertion.pin().binding())
                 && assertion.pin().check_channel(&self.facts).is_ok()
@@ -371,7 +372,7 @@ impl<'a> Connection<'a> {
     /// It takes the place of the account's earlier ones.
     ///
     /// # Errors
-    /// [`CannotDerive`] when the exporter fails. The login itself stands.
+    /// [`CannotDerive`] when the exporter fails, or the login is of another name than the account's. The login itself stands.
     pub fn logged_in(
         &mut self,
         login: &FullLogin,
@@ -379,7 +380,7 @@ impl<'a> Connection<'a> {
         siblings: &[Sibling],
         now: Timestamp,
     ) -> Result<bool, CannotDerive> {
-        let login = self.count(login);
+        let login = self.count(login)?;
         let policy = &self.accounts.policy;
         let refused = policy.lifetime_of(login.origin()).is_none() || self.facts.keys_are_private().is_err();
         if refused {
@@ -432,7 +433,7 @@ impl<'a> Connection<'a> {
         sealed: Option<&str>,
         now: Timestamp,
     ) -> Result<(), CannotDerive> {
-        let login = self.count(login);
+        let login = self.count(login)?;
         let (service, policy) = (&self.account.scope.service, &self.accounts.policy);
         let assertion = ClientAssertion::granted(pin, service, &login, &self.facts, seed, policy, now)?;
         // One that can't be read costs a full login, as the server did not store it.
@@ -441,9 +442,13 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
-    fn count(&mut self, login: &FullLogin) -> FullLogin {
+    /// Which login on this connection it is. What is kept for an account is of its name.
+    fn count(&mut self, login: &FullLogin) -> Result<FullLogin, CannotDerive> {
         self.successes = self.successes.saturating_add(1);
-        login.clone().with_ordinal(self.successes)
+        if *login.login_name() != *self.account.login_name {
+            return Err(CannotDerive::OtherAccount);
+        }
+        Ok(login.clone().with_ordinal(self.successes))
     }
 
     fn keep(&mut self, assertion: ClientAssertion) {
