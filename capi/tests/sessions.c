@@ -241,7 +241,7 @@ static fr_result external(struct pair *pair, const char *authzid) {
   return judged;
 }
 
-/* Before the first octet of the application, and in turn on whatever resumes that. */
+/* Before the first octet of the application, and in turn on whatever resumes that. What waits for its first use goes before EXTERNAL. */
 static void known_by_the_session(struct ends *ends) {
   struct pair pair;
   fr_result result;
@@ -249,7 +249,7 @@ static void known_by_the_session(struct ends *ends) {
   for (int i = 0; i < 3; i++) {
     connect_pair(ends, &pair, &kept);
     TRUE(lists_external(&pair));
-    EXPECT(FR_OK, come_back(&pair, "EXTERNAL", &result));
+    EXPECT(FR_OK, come_back(&pair, i ? "EXTERNAL" : IKY, &result));
     EXPECT(FR_OK, result);
     EXPECT(FR_OK, fr_server_connection_completed(pair.server, NOW));
     kept = disconnect(&pair);
