@@ -16,7 +16,8 @@ use crate::{fr_buf, fr_octets, fr_result};
 /// Runs a function's body. No panic crosses into C, where it would be undefined behaviour; what it left half-done is behind locks that are
 /// poisoned then, and answer the same from then on.
 ///
-/// Nor does a callback get in: it runs while what called it is locked, and would wait for itself.
+/// Nor does a callback get in: it runs while what called it is locked, and would wait for itself. What it gave places for is empty all the
+/// same, as C frees it: so each `Out` is made before, and not in the body.
 pub fn guard(body: impl FnOnce() -> Result<(), fr_result>) -> fr_result {
     if IN_CALLBACK.get() {
         return fr_result::FR_CALLBACK;

@@ -129,15 +129,80 @@ static void misused(void) {
 /* A callback that calls back, which would wait for itself. */
 struct nested {
   uint8_t number;
-  fr_server_connection *connection;
-  fr_result result;
+  struct ends *ends;
+  struct pair *pair;
+  fr_attempt *attempt;
+  int calls;
 };
+
+/* Memory of C's that nobody wrote to. */
+#define GARBAGE(place) memset(&(place), 0xaa, sizeof(place))
+
+#define REFUSED(result) TRUE((result) == FR_CALLBACK)
+
+/* The call gets no further, and what it would give is empty, as it is freed all the same. */
+#define REFUSED_HANDLE(type, call) \
+  do { \
+    type *out; \
+    GARBAGE(out); \
+    REFUSED(call); \
+    TRUE(!out); \
+    type##_free(out); \
+  } while (0)
+
+#define REFUSED_BUF(call) \
+  do { \
+    fr_buf out; \
+    GARBAGE(out); \
+    REFUSED(call); \
+    TRUE(!out.data && !out.len); \
+    fr_buf_free(&out); \
+  } while (0)
 
 static int calling_back(void *user, const uint8_t *label, size_t label_len, const uint8_t *context, size_t context_len,
                         uint8_t *out, size_t out_len) {
   struct nested *nested = user;
-  fr_buf listed;
-  nested->result = fr_server_connection_mechanisms(nested->connection, NOW, &listed);
+  struct ends *ends = nested->ends;
+  fr_server_connection *server = nested->pair->server;
+  fr_client_connection *client = nested->pair->client;
+  const fr_octets service = fr_str("imap"), name = fr_str("imap.example.com"), alice = fr_str("alice");
+  const fr_channel both = channel(&nested->number);
+  const fr_login full = login(&nested->number);
+  REFUSED_HANDLE(fr_store, fr_store_open(fr_str("memory"), &out));
+  REFUSED_HANDLE(fr_server, fr_server_new(ends->store, service, name, &out));
+  REFUSED_HANDLE(fr_server_connection, fr_server_connection_new(ends->server, &both, NOW, &out));
+  REFUSED_HANDLE(fr_client, fr_client_new(&out));
+  REFUSED_HANDLE(fr_client_connection, fr_client_connection_new(ends->client, service, alice, &both, &out));
+  REFUSED_HANDLE(fr_attempt, fr_client_connection_plan(client, NOW, &out));
+  REFUSED_BUF(fr_handle_new(&out));
+  REFUSED_BUF(fr_server_connection_mechanisms(server, NOW, &out));
+  REFUSED_BUF(fr_client_save(ends->client, &out));
+  REFUSED_BUF(fr_client_connection_session(client, &out));
+  fr_request request = {0};
+  fr_verdict verdict;
+  request.mechanism = fr_str(KNOWN);
+  GARBAGE(verdict);
+  REFUSED(fr_server_connection_receive(server, &request, NOW, &verdict));
+  REFUSED(verdict.outcome);
+  TRUE(!verdict.message.data && !verdict.message.len && !verdict.identity.data && !verdict.identity.len);
+  TRUE(!verdict.login_name.data && !verdict.login_name.len && !verdict.token.data && !verdict.token.len);
+  TRUE(!verdict.token_expires && !verdict.counts_as_failure);
+  fr_verdict_free(&verdict);
+  fr_buf one, other;
+  uint64_t expires;
+  size_t revoked;
+  GARBAGE(one), GARBAGE(other);
+  REFUSED(fr_attempt_message(nested->attempt, &one, &other));
+  TRUE(!one.data && !one.len && !other.data && !other.len);
+  fr_buf_free(&one);
+  fr_buf_free(&other);
+  GARBAGE(one), GARBAGE(expires), GARBAGE(revoked);
+  REFUSED(fr_server_connection_logged_in_with_token(server, &full, alice, fr_str(TOKEN), alice, NOW, &one, &expires));
+  TRUE(!one.data && !one.len && !expires);
+  fr_buf_free(&one);
+  REFUSED(fr_store_revoke(ends->store, alice, NOW, &revoked));
+  TRUE(!revoked);
+  nested->calls++;
   return exporter(&nested->number, label, label_len, context, context_len, out, out_len);
 }
 
@@ -150,27 +215,32 @@ static int blank(void *user, const uint8_t *label, size_t label_len, const uint8
 
 static void bad_callbacks(void) {
   struct ends ends = ends_with("memory");
-  struct nested nested = {1, NULL, FR_OK};
-  fr_channel both = channel(&nested.number);
-  EXPECT(FR_OK, fr_server_connection_new(ends.server, &both, NOW, &nested.connection));
+  struct pair pair;
+  log_in_fully(&ends, NULL);
+  connect_pair(&ends, &pair, 1, LISTED);
+  struct nested nested = {1, &ends, &pair, NULL, 0};
+  EXPECT(FR_OK, fr_client_connection_plan(pair.client, NOW, &nested.attempt));
   fr_login full = login(&nested.number);
   full.exporter = calling_back;
   full.exporter_user = &nested;
-  EXPECT(FR_OK, fr_server_connection_logged_in(nested.connection, &full, fr_str("alice"), NOW));
-  TRUE(nested.result == FR_CALLBACK);
+  EXPECT(FR_OK, fr_server_connection_logged_in(pair.server, &full, fr_str("alice"), NOW));
+  TRUE(nested.calls > 0);
   fr_buf listed;
-  EXPECT(FR_OK, fr_server_connection_mechanisms(nested.connection, NOW, &listed));
+  EXPECT(FR_OK, fr_server_connection_mechanisms(pair.server, NOW, &listed));
   fr_buf_free(&listed);
-  fr_server_connection_free(nested.connection);
+  fr_attempt_free(nested.attempt);
+  free_pair(&pair);
 
   /* What nobody wrote to is no secret. */
   uint8_t zeros[32] = {0};
+  fr_channel both = channel(&nested.number);
+  fr_server_connection *connection;
   both.exporter = blank;
-  EXPECT(FR_INVALID, fr_server_connection_new(ends.server, &both, NOW, &nested.connection));
+  EXPECT(FR_INVALID, fr_server_connection_new(ends.server, &both, NOW, &connection));
   both.exporter = NULL;
   both.tls_exporter.data = zeros;
   both.tls_exporter.len = sizeof zeros;
-  EXPECT(FR_INVALID, fr_server_connection_new(ends.server, &both, NOW, &nested.connection));
+  EXPECT(FR_INVALID, fr_server_connection_new(ends.server, &both, NOW, &connection));
   free_ends(&ends);
 }
 

@@ -11,10 +11,10 @@ use crate::{
 /// A client that knows no server yet.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fr_client_new(out: *mut *mut fr_client) -> fr_result {
+    // SAFETY: C's promise.
+    let out = unsafe { place(out) };
     guard(|| {
-        // SAFETY: C's promise.
-        let out = unsafe { place(out)? };
-        out.put(handle(fr_client::new()));
+        out?.put(handle(fr_client::new()));
         Ok(())
     })
 }
@@ -22,9 +22,11 @@ pub unsafe extern "C" fn fr_client_new(out: *mut *mut fr_client) -> fr_result {
 /// All that has to survive a restart, as octets. They are secret: whoever has them is this client.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fr_client_save(client: *const fr_client, out: *mut fr_buf) -> fr_result {
+    // SAFETY: C's promise.
+    let out = unsafe { Out::new(out, fr_buf::EMPTY) };
     guard(|| {
-        // SAFETY: C's promises.
-        let (out, client) = unsafe { (Out::new(out, fr_buf::EMPTY)?, reference(client)?) };
+        // SAFETY: C's promise.
+        let (out, client) = (out?, unsafe { reference(client)? });
         out.put(buffer(&client.save()?));
         Ok(())
     })
@@ -74,9 +76,11 @@ pub unsafe extern "C" fn fr_client_connection_new(
     channel: *const fr_channel,
     out: *mut *mut fr_client_connection,
 ) -> fr_result {
+    // SAFETY: C's promise.
+    let out = unsafe { place(out) };
     guard(|| {
-        // SAFETY: C's promises.
-        let (out, client) = unsafe { (place(out)?, reference(client)?) };
+        // SAFETY: C's promise.
+        let (out, client) = (out?, unsafe { reference(client)? });
         // SAFETY: C's promises.
         let (service, login_name) = unsafe { (text(service)?, text(login_name)?) };
         // SAFETY: C's promises.
@@ -113,9 +117,11 @@ pub unsafe extern "C" fn fr_client_connection_plan(
     now: u64,
     out: *mut *mut fr_attempt,
 ) -> fr_result {
+    // SAFETY: C's promise.
+    let out = unsafe { place(out) };
     guard(|| {
-        // SAFETY: C's promises.
-        let (out, connection) = unsafe { (place(out)?, reference(connection)?) };
+        // SAFETY: C's promise.
+        let (out, connection) = (out?, unsafe { reference(connection)? });
         out.put(handle(connection.plan(now)?));
         Ok(())
     })
@@ -128,9 +134,9 @@ pub unsafe extern "C" fn fr_attempt_message(
     mechanism: *mut fr_buf,
     message: *mut fr_buf,
 ) -> fr_result {
+    // SAFETY: C's promises.
+    let (mechanism, message) = unsafe { (Out::new(mechanism, fr_buf::EMPTY), Out::new(message, fr_buf::EMPTY)) };
     guard(|| {
-        // SAFETY: C's promises.
-        let (mechanism, message) = unsafe { (Out::new(mechanism, fr_buf::EMPTY), Out::new(message, fr_buf::EMPTY)) };
         let (mechanism, message) = (mechanism?, message?);
         // SAFETY: C's promise.
         unsafe { reference(attempt)? }.with(|attempt| {
@@ -226,9 +232,11 @@ pub unsafe extern "C" fn fr_client_connection_session(
     connection: *const fr_client_connection,
     out: *mut fr_buf,
 ) -> fr_result {
+    // SAFETY: C's promise.
+    let out = unsafe { Out::new(out, fr_buf::EMPTY) };
     guard(|| {
-        // SAFETY: C's promises.
-        let (out, connection) = unsafe { (Out::new(out, fr_buf::EMPTY)?, reference(connection)?) };
+        // SAFETY: C's promise.
+        let (out, connection) = (out?, unsafe { reference(connection)? });
         out.put(buffer(&connection.session()?));
         Ok(())
     })

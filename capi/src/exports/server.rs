@@ -19,9 +19,11 @@ pub unsafe extern "C" fn fr_server_new(
     server_name: fr_octets,
     out: *mut *mut fr_server,
 ) -> fr_result {
+    // SAFETY: C's promise.
+    let out = unsafe { place(out) };
     guard(|| {
-        // SAFETY: C's promises.
-        let (out, store) = unsafe { (place(out)?, reference(store)?) };
+        // SAFETY: C's promise.
+        let (out, store) = (out?, unsafe { reference(store)? });
         // SAFETY: C's promises.
         let (service, server_name) = unsafe { (text(service)?, text(server_name)?) };
         out.put(handle(fr_server::new(store, service, server_name)?));
@@ -57,10 +59,10 @@ pub unsafe extern "C" fn fr_server_key(server: *const fr_server, id: u32, key: f
 /// is not for tickets that a stolen key opens.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fr_handle_new(out: *mut fr_buf) -> fr_result {
+    // SAFETY: C's promise.
+    let out = unsafe { Out::new(out, fr_buf::EMPTY) };
     guard(|| {
-        // SAFETY: C's promise.
-        let out = unsafe { Out::new(out, fr_buf::EMPTY)? };
-        out.put(buffer(&random::<{ Handle::LEN }>()?));
+        out?.put(buffer(&random::<{ Handle::LEN }>()?));
         Ok(())
     })
 }
@@ -102,10 +104,12 @@ pub unsafe extern "C" fn fr_server_connection_new(
     now: u64,
     out: *mut *mut fr_server_connection,
 ) -> fr_result {
+    // SAFETY: C's promise.
+    let out = unsafe { place(out) };
     guard(|| {
+        let out = out?;
         // SAFETY: C's promises.
-        let (out, server, facts) =
-            unsafe { (place(out)?, reference(server)?, channel::server_facts(reference(channel)?)?) };
+        let (server, facts) = unsafe { (reference(server)?, channel::server_facts(reference(channel)?)?) };
         out.put(handle(server.connect(facts, now)?));
         Ok(())
     })
@@ -118,9 +122,11 @@ pub unsafe extern "C" fn fr_server_connection_mechanisms(
     now: u64,
     out: *mut fr_buf,
 ) -> fr_result {
+    // SAFETY: C's promise.
+    let out = unsafe { Out::new(out, fr_buf::EMPTY) };
     guard(|| {
-        // SAFETY: C's promises.
-        let (out, connection) = unsafe { (Out::new(out, fr_buf::EMPTY)?, reference(connection)?) };
+        // SAFETY: C's promise.
+        let (out, connection) = (out?, unsafe { reference(connection)? });
         out.put(buffer(connection.mechanisms(now)?.as_bytes()));
         Ok(())
     })
@@ -137,10 +143,11 @@ pub unsafe extern "C" fn fr_server_connection_receive(
     now: u64,
     out: *mut fr_verdict,
 ) -> fr_result {
+    // SAFETY: C's promise.
+    let empty = unsafe { Out::new(out, fr_verdict::of(fr_result::FR_INTERNAL)) };
     let result = guard(|| {
-        // SAFETY: C's promises.
-        let (out, connection) =
-            unsafe { (Out::new(out, fr_verdict::of(fr_result::FR_INTERNAL))?, reference(connection)?) };
+        // SAFETY: C's promise.
+        let (out, connection) = (empty?, unsafe { reference(connection)? });
         // SAFETY: C's promise.
         let fr_request { mechanism, message, client_id, count } = *unsafe { reference(request) }?;
         // SAFETY: C's promises.
@@ -220,9 +227,9 @@ pub unsafe extern "C" fn fr_server_connection_logged_in_with_token(
     token: *mut fr_buf,
     expires: *mut u64,
 ) -> fr_result {
+    // SAFETY: C's promises.
+    let (token, expires) = unsafe { (Out::new(token, fr_buf::EMPTY), Out::new(expires, 0)) };
     guard(|| {
-        // SAFETY: C's promises.
-        let (token, expires) = unsafe { (Out::new(token, fr_buf::EMPTY), Out::new(expires, 0)) };
         let (token, expires) = (token?, expires?);
         // SAFETY: C's promises.
         let (connection, identity) = unsafe { (reference(connection)?, text(identity)?) };

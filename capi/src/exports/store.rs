@@ -16,9 +16,11 @@ use crate::{fr_octets, fr_result, fr_store};
 /// FR_INVALID: no such location. FR_IO, FR_IN_USE, FR_DAMAGED, FR_VERSION: the file.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fr_store_open(location: fr_octets, out: *mut *mut fr_store) -> fr_result {
+    // SAFETY: C's promise.
+    let out = unsafe { place(out) };
     guard(|| {
-        // SAFETY: C's promises.
-        let (out, location) = unsafe { (place(out)?, text(location)?) };
+        // SAFETY: C's promise.
+        let (out, location) = (out?, unsafe { text(location)? });
         out.put(handle(fr_store::open(location)?));
         Ok(())
     })
@@ -34,13 +36,14 @@ pub unsafe extern "C" fn fr_store_revoke(
     now: u64,
     revoked: *mut usize,
 ) -> fr_result {
+    // SAFETY: C's promise.
+    let out = unsafe { Out::new(revoked, 0) };
     guard(|| {
-        // SAFETY: C's promise.
-        let out = if revoked.is_null() { None } else { Some(unsafe { Out::new(revoked, 0) }?) };
         // SAFETY: C's promises.
         let (store, identity) = unsafe { (reference(store)?, text(identity)?) };
         let count = store.revoke(identity, now)?;
-        if let Some(out) = out {
+        // Without a place nobody asks.
+        if let Ok(out) = out {
             out.put(count);
         }
         Ok(())
