@@ -719,7 +719,9 @@ enum fr_result fr_client_connection_logged_in(const struct fr_client_connection 
  same account only; so keep the sessions by account, and none of a connection before its login, whose result here is FR_NOT_KNOWN. After FR_FULL_HANDSHAKE
  and FR_ABANDON forget the account's sessions.
 
- FR_NOT_KNOWN: there was no login, or the channel has no exporter.
+ A TLS 1.2 session that was resumed stays that of its full handshake, so this gives what `predecessor` was.
+
+ FR_NOT_KNOWN: there was no login, or the channel has no exporter; or it resumed a TLS 1.2 session, and had no `predecessor`.
  */
 enum fr_result fr_client_connection_session(const struct fr_client_connection *connection,
                                             struct fr_buf *out);

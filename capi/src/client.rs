@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use fast_reauth::Timestamp;
 use fast_reauth::assertion::{FullLogin, HtMechanism};
-use fast_reauth::channel::{ChannelFacts, Exporter};
+use fast_reauth::channel::{ChannelFacts, Exporter, TlsVersion};
 use fast_reauth::mechanism::Sibling;
 use fast_reauth::store::client::{Account, Accounts, Attempt, Connection, Plan, Predecessor, Settled};
 use self_cell::self_cell;
@@ -31,6 +31,8 @@ pub struct fr_client_connection {
     known: Arc<Known>,
     account: Account,
     number: u64,
+    /// Where the TLS session comes from that was resumed, as far as that is known.
+    before: Option<Predecessor>,
     /// Whether a login succeeded here, so that its TLS sessions are the account's.
     authenticated: AtomicBool,
     cell: Mutex<Cell>,
@@ -106,10 +108,11 @@ impl fr_client {
     ) -> Result<fr_client_connection, fr_result> {
         let account = Account::new(scope(service, facts.name().as_str())?, login_name);
         let before = session::read(&account, predecessor)?;
-        let cell = Cell::new(self.0.accounts.clone(), |accounts| accounts.connect(&account, facts).resumes(before));
+        let resumed = before.clone();
+        let cell = Cell::new(self.0.accounts.clone(), |accounts| accounts.connect(&account, facts).resumes(resumed));
         let number = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
         let (authenticated, cell) = (AtomicBool::new(false), Mutex::new(cell));
-        Ok(fr_client_connection { known: self.0.clone(), account, number, authenticated, cell })
+        Ok(fr_client_connection { known: self.0.clone(), account, number, before, authenticated, cell })
     }
 }
 
@@ -184,9 +187,16 @@ impl fr_client_connection {
     /// Where the TLS sessions of this connection come from.
     pub(crate) fn session(&self) -> Result<Zeroizing<Vec<u8>>, fr_result> {
         self.with(|connection| {
-            let lineage = connection.facts().lineage().filter(|_| self.authenticated.load(Ordering::Acquire));
+            let facts = connection.facts();
+            let lineage = facts.lineage().filter(|_| self.authenticated.load(Ordering::Acquire));
             let lineage = lineage.cloned().ok_or(fr_result::FR_NOT_KNOWN)?;
-            Ok(session::write(&self.account, &Predecessor { lineage, family: connection.family() }))
+            // A TLS 1.2 session that was resumed is still that of its full handshake, whoever logged in since.
+            let from = if facts.is_resumed() && facts.version() == TlsVersion::Tls12 {
+                self.before.clone().ok_or(fr_result::FR_NOT_KNOWN)?
+            } else {
+                Predecessor { lineage, family: connection.family() }
+            };
+            Ok(session::write(&self.account, &from))
         })
     }
 

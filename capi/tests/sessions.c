@@ -1,4 +1,5 @@
-/* Recognition by TLS sessions that OpenSSL resumes: EXTERNAL, and IKY with the lineage of the session. Both ends in one process, over TLS 1.3.
+/* Recognition by TLS sessions that OpenSSL resumes: EXTERNAL, and IKY with the lineage of the session. Both ends in one process, over TLS 1.3,
+ * and over TLS 1.2.
  *
  * tests/roundtrip.rs compiles it where OpenSSL's headers are.
  */
@@ -47,6 +48,9 @@ struct pair {
 
 static SSL_CTX *client_context, *server_context;
 
+/* What the connections are of. */
+static int version = TLS1_3_VERSION;
+
 /* Server: each ticket of a connection carries its handle. What the session carried that it resumes is there until the first. */
 static int carry_handle(SSL *ssl, void *arg) {
   struct pair *pair = SSL_get_app_data(ssl);
@@ -60,6 +64,20 @@ static int carry_handle(SSL *ssl, void *arg) {
     pair->before_len = len;
   }
   return SSL_SESSION_set1_ticket_appdata(session, pair->handle.data, pair->handle.len);
+}
+
+/* The same in TLS 1.2, after the handshake: a session that was resumed goes on under the handle of its full handshake. */
+static void carry_first_handle(struct pair *pair) {
+  SSL_SESSION *session = SSL_get_session(pair->server_tls);
+  void *first;
+  size_t len;
+  if (!SSL_session_reused(pair->server_tls)) {
+    TRUE(SSL_SESSION_set1_ticket_appdata(session, pair->handle.data, pair->handle.len));
+    return;
+  }
+  TRUE(SSL_SESSION_get0_ticket_appdata(session, &first, &len) && len == sizeof pair->before);
+  memcpy(pair->before, first, len);
+  pair->before_len = len;
 }
 
 /* Client: OpenSSL has a session for it. */
@@ -80,7 +98,7 @@ static void make_contexts(void) {
   TRUE(X509_sign(certificate, key, EVP_sha256()));
   server_context = SSL_CTX_new(TLS_server_method());
   TRUE(SSL_CTX_use_certificate(server_context, certificate) && SSL_CTX_use_PrivateKey(server_context, key));
-  SSL_CTX_set_min_proto_version(server_context, TLS1_3_VERSION);
+  SSL_CTX_set_min_proto_version(server_context, TLS1_2_VERSION);
   /* The server keeps its sessions: no ticket key is a login. */
   SSL_CTX_set_options(server_context, SSL_OP_NO_TICKET);
   SSL_CTX_set_session_cache_mode(server_context, SSL_SESS_CACHE_SERVER);
@@ -101,8 +119,9 @@ static int export(void *ssl, const uint8_t *label, size_t label_len, const uint8
 
 static fr_channel channel(SSL *ssl) {
   fr_channel channel = {0};
-  channel.tls = FR_TLS_1_3;
+  channel.tls = (uint32_t)SSL_version(ssl);
   channel.flags = FR_CHANNEL_STATEFUL | (SSL_session_reused(ssl) ? FR_CHANNEL_RESUMED : 0);
+  if (SSL_get_extms_support(ssl) == 1) channel.flags |= FR_CHANNEL_EXTENDED_MASTER_SECRET;
   channel.server_name = fr_str(HOST);
   channel.exporter = export;
   channel.exporter_user = ssl;
@@ -137,6 +156,7 @@ static void connect_pair(struct ends *ends, struct pair *pair, struct kept *kept
   SSL_set_app_data(pair->client_tls, pair);
   SSL_set_app_data(pair->server_tls, pair);
   TRUE(SSL_set_tlsext_host_name(pair->client_tls, HOST) && SSL_set1_host(pair->client_tls, HOST));
+  TRUE(SSL_set_min_proto_version(pair->client_tls, version) && SSL_set_max_proto_version(pair->client_tls, version));
   if (kept) TRUE(SSL_set_session(pair->client_tls, kept->session));
   TRUE(BIO_new_bio_pair(&to_client, 0, &to_server, 0));
   SSL_set_bio(pair->client_tls, to_client, to_client);
@@ -146,7 +166,13 @@ static void connect_pair(struct ends *ends, struct pair *pair, struct kept *kept
   for (int i = 0; i < 10; i++) SSL_do_handshake(pair->client_tls), SSL_do_handshake(pair->server_tls);
   TRUE(SSL_is_init_finished(pair->client_tls) && SSL_is_init_finished(pair->server_tls));
   /* The session tickets. */
-  TRUE(SSL_read(pair->client_tls, &octet, 1) < 0 && pair->arrived);
+  TRUE(SSL_read(pair->client_tls, &octet, 1) < 0);
+  if (version == TLS1_2_VERSION) {
+    carry_first_handle(pair);
+    /* A session that is resumed does not arrive again: it stays. */
+    if (kept) pair->arrived = SSL_get1_session(pair->client_tls);
+  }
+  TRUE(pair->arrived);
   EXPECT(kept != NULL, SSL_session_reused(pair->server_tls));
 
   fr_channel here = channel(pair->client_tls), there = channel(pair->server_tls);
@@ -295,6 +321,45 @@ static void known_by_lineage(struct ends *ends) {
   EXPECT(FR_OK, fr_server_list(ends->server, fr_str(LISTED)));
 }
 
+/* One TLS 1.2 session, resumed again and again. */
+static void known_by_lineage_in_tls12(struct ends *ends) {
+  struct pair pair;
+  fr_result result;
+  version = TLS1_2_VERSION;
+  struct kept kept = log_in_fully(ends);
+  EXPECT(FR_OK, fr_server_list(ends->server, fr_str("SCRAM-SHA-256-PLUS " IKY)));
+  for (int i = 0; i < 3; i++) {
+    connect_pair(ends, &pair, &kept);
+    TRUE(!lists_external(&pair));
+    EXPECT(FR_OK, come_back(&pair, IKY, &result));
+    EXPECT(FR_OK, result);
+    EXPECT(FR_OK, fr_server_connection_completed(pair.server, NOW));
+    kept = disconnect(&pair);
+  }
+  /* A full login on it is of another family, which was not there at the full handshake: nothing of it is proved by the session. */
+  connect_pair(ends, &pair, &kept);
+  TRUE(!lists_external(&pair));
+  fr_login there = login(pair.server_tls, "alice"), here = login(pair.client_tls, "alice");
+  EXPECT(FR_OK, fr_server_connection_logged_in(pair.server, &there, fr_str("account of alice"), NOW));
+  EXPECT(FR_OK, fr_client_connection_logged_in(pair.client, &here, NULL, 0, NOW));
+  kept = disconnect(&pair);
+  connect_pair(ends, &pair, &kept);
+  TRUE(!lists_external(&pair));
+  EXPECT(FR_OK, come_back(&pair, IKY, &result));
+  EXPECT(FR_OK, result);
+  kept = disconnect(&pair);
+  /* Where it is not known whose session it is, there is nothing to keep. */
+  fr_buf_free(&kept.from);
+  connect_pair(ends, &pair, &kept);
+  TRUE(!lists_external(&pair));
+  EXPECT(FR_OK, come_back(&pair, IKY, &result));
+  EXPECT(FR_OK, result);
+  kept = disconnect(&pair);
+  TRUE(!kept.session);
+  EXPECT(FR_OK, fr_server_list(ends->server, fr_str(LISTED)));
+  version = TLS1_3_VERSION;
+}
+
 /* Sessions that stand for nobody. */
 static void not_known(struct ends *ends) {
   struct pair pair;
@@ -384,6 +449,7 @@ int main(void) {
   EXPECT(FR_OK, fr_client_new(&ends.client));
   known_by_the_session(&ends);
   known_by_lineage(&ends);
+  known_by_lineage_in_tls12(&ends);
   misused(&ends);
   not_known(&ends);
   fr_client_free(ends.client);

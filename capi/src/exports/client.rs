@@ -226,7 +226,9 @@ pub unsafe extern "C" fn fr_client_connection_logged_in(
 /// same account only; so keep the sessions by account, and none of a connection before its login, whose result here is FR_NOT_KNOWN. After FR_FULL_HANDSHAKE
 /// and FR_ABANDON forget the account's sessions.
 ///
-/// FR_NOT_KNOWN: there was no login, or the channel has no exporter.
+/// A TLS 1.2 session that was resumed stays that of its full handshake, so this gives what `predecessor` was.
+///
+/// FR_NOT_KNOWN: there was no login, or the channel has no exporter; or it resumed a TLS 1.2 session, and had no `predecessor`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fr_client_connection_session(
     connection: *const fr_client_connection,
