@@ -158,7 +158,8 @@ static int begin(struct login *login, sasl_client_params_t *params, const char *
 /* Takes the server's message. Another process may have used the state meanwhile: what is in the file counts. */
 static int finish(struct login *login, const char *message, unsigned len) {
   fr_octets said = {(const uint8_t *)message, len};
-  int refused = !login->mechanism->is_ht && len >= 2 && !memcmp(message, "e=", 2);
+  /* An empty challenge is of a server that could not judge. One that says nothing at all claims a success. */
+  int refused = !login->mechanism->is_ht && message && (!len || (len >= 2 && !memcmp(message, "e=", 2)));
   int guard = lock_state(login->file);
   if (guard < 0) return SASL_FAIL;
   int there = load_state(login->file, login->client);

@@ -30,6 +30,7 @@ struct login {
   const struct mechanism *mechanism;
   fr_verdict verdict;
   int judged;
+  int challenged;
   int result;
 };
 
@@ -154,10 +155,7 @@ static fr_result judge(struct login *login, const struct side *side, const char 
   if (result == FR_OK) result = fr_server_list(server, fr_str(listed(side->utils, login->mechanism)));
   if (result == FR_OK && key_file) result = add_key(side, key_file, server);
   if (result == FR_OK) result = fr_server_connection_new(server, &channel, fr_sasl_now(), &connection);
-  if (result == FR_OK) {
-    result = fr_server_connection_receive(connection, &request, fr_sasl_now(), &login->verdict);
-    login->judged = 1;
-  }
+  if (result == FR_OK) result = fr_server_connection_receive(connection, &request, fr_sasl_now(), &login->verdict);
   fr_server_connection_free(connection);
   fr_server_free(server);
   return result;
@@ -180,42 +178,55 @@ static int mech_new(void *glob_context, sasl_server_params_t *params, const char
   return SASL_OK;
 }
 
+/* The end of a login that was judged, and answered where there was a challenge. */
+static int complete(const struct login *login, sasl_out_params_t *oparams) {
+  if (login->result == SASL_OK) {
+    fr_sasl_no_layer(oparams);
+    oparams->doneflag = 1;
+  }
+  return login->result;
+}
+
 static int mech_step(void *context, sasl_server_params_t *params, const char *clientin, unsigned clientinlen,
                      const char **serverout, unsigned *serveroutlen, sasl_out_params_t *oparams) {
   struct login *login = context;
   struct side side = side_of(params);
+  fr_buf *message = &login->verdict.message;
   *serverout = NULL;
   *serveroutlen = 0;
-  /* The answer to the one challenge of a login that was refused; it says nothing. */
-  if (login->result) return login->result;
-  if (login->judged || !clientin) return SASL_BADPROT;
+  if (login->challenged) {
+    login->challenged = 0;
+    /* The answer to the one challenge says nothing. */
+    if (login->result == SASL_OK && clientinlen) login->result = SASL_BADPROT;
+    return complete(login, oparams);
+  }
+  if (login->judged) return SASL_BADPROT;
+  login->judged = 1;
   fr_result result = judge(login, &side, clientin, clientinlen);
   login->result = sasl_result(result);
   if (login->result == SASL_OK) {
     const fr_buf *identity = &login->verdict.identity;
     login->result = params->canon_user(params->utils->conn, (const char *)identity->data, (unsigned)identity->len,
                                        SASL_CU_AUTHID | SASL_CU_AUTHZID | SASL_CU_EXTERNALLY_VERIFIED, oparams);
-    if (login->result != SASL_OK) return login->result;
+    /* It would say that the client is logged in. */
+    if (login->result != SASL_OK) fr_buf_free(message);
   } else {
     params->utils->log(params->utils->conn, SASL_LOG_FAIL, "%s: not recognised: %s", login->mechanism->name,
                        fr_result_name(result));
     params->utils->seterror(params->utils->conn, 0, "not recognised");
   }
-  *serverout = (const char *)login->verdict.message.data;
-  *serveroutlen = (unsigned)login->verdict.message.len;
-  if (login->result == SASL_OK) {
-    fr_sasl_no_layer(oparams);
-    oparams->doneflag = 1;
-    /* Where the protocol has no data with success, Cyrus SASL makes a challenge of it. */
-    return SASL_OK;
+  int challenges = !login->mechanism->is_ht && !(params->flags & SASL_SUCCESS_DATA);
+  if (challenges || login->result == SASL_OK) {
+    *serverout = message->len ? (const char *)message->data : "";
+    *serveroutlen = (unsigned)message->len;
   }
-  /* The client learns why in the one challenge; where there is none, not at all. */
-  if (!login->verdict.message.len || (params->flags & SASL_SUCCESS_DATA)) {
-    *serverout = NULL;
-    *serveroutlen = 0;
-    return login->result;
+  /* IKY has one challenge whatever came of it, also an empty one: a client that sent its empty answer ahead would have it read as a command
+   * otherwise. Cyrus SASL would make one of HT's data with success, and of IKY's where nothing fails behind it: an authorization may. */
+  if (challenges) {
+    login->challenged = 1;
+    return SASL_CONTINUE;
   }
-  return SASL_CONTINUE;
+  return complete(login, oparams);
 }
 
 static void mech_dispose(void *context, const sasl_utils_t *utils) {

@@ -3,6 +3,8 @@
  *   peer full    CERT KEY STORE STATE KEYFILE   logs in fully with SCRAM-SHA-256-PLUS, by Cyrus SASL, and tells the C interface
  *   peer MECH    CERT KEY                       logs in with this mechanism, by the plug-in, as any other
  *   peer stolen  CERT KEY MECH                  the same, with the client's first message on another connection
+ *   peer denied  CERT KEY MECH                  the same, where the server's policy lets nobody in; and how many challenges there were
+ *   peer mute    CERT KEY MECH                  a client that has nothing to say, not even a message; and a server whose success says nothing
  *   peer forked  CERT KEY MECH                  logs in, then in a fork(), then itself again, with one store that is kept open
  *   peer revoke  STORE                          ends all clients of the account
  *
@@ -109,6 +111,23 @@ static sasl_callback_t callbacks[] = {
   {SASL_CB_LIST_END, NULL, NULL},
 };
 
+/* A server's policy on who may log in, if it has one. */
+static int nobody(sasl_conn_t *conn, void *context, const char *user, unsigned user_len, const char *name, unsigned name_len,
+                  const char *realm, unsigned realm_len, struct propctx *properties) {
+  (void)conn, (void)context, (void)user, (void)user_len, (void)name, (void)name_len, (void)realm, (void)realm_len, (void)properties;
+  return SASL_NOAUTHZ;
+}
+
+static const sasl_callback_t nobody_gets_in[] = {
+  {SASL_CB_PROXY_POLICY, (int (*)(void))(void *)nobody, NULL},
+  {SASL_CB_LIST_END, NULL, NULL},
+};
+
+static const sasl_callback_t *policy;
+
+/* How many there were in a login. */
+static int challenges;
+
 /* What an application sets after TLS. */
 static void secure(sasl_conn_t *conn, sasl_channel_binding_t *binding, struct connection *tls) {
   static const sasl_security_properties_t properties = {0, 0, 8192, 0, NULL, NULL};
@@ -130,7 +149,7 @@ static int log_in(struct connection *tls, struct connection *elsewhere, const ch
   unsigned len = 0;
   char in[8192];
   must(sasl_client_new("imap", HOST, NULL, NULL, NULL, 0, &client) == SASL_OK, "client");
-  must(sasl_server_new("imap", HOST, NULL, NULL, NULL, NULL, 0, &server) == SASL_OK, "server");
+  must(sasl_server_new("imap", HOST, NULL, NULL, NULL, policy, 0, &server) == SASL_OK, "server");
   secure(client, &client_binding, elsewhere);
   secure(server, &server_binding, tls);
   must(sasl_listmech(server, NULL, "", " ", "", &list, NULL, NULL) == SASL_OK, "list");
@@ -139,7 +158,8 @@ static int log_in(struct connection *tls, struct connection *elsewhere, const ch
   if (c != SASL_OK && c != SASL_CONTINUE) stop("client", sasl_errdetail(client));
   unsigned n = carry(tls->client, tls->server, out, len, in, sizeof in);
   int s = sasl_server_start(server, chosen, in, n, &out, &len);
-  while (s == SASL_CONTINUE) {
+  for (challenges = 0; s == SASL_CONTINUE;) {
+    challenges++;
     n = carry(tls->server, tls->client, out, len, in, sizeof in);
     c = sasl_client_step(client, in, n, NULL, &out, &len);
     if (c != SASL_OK && c != SASL_CONTINUE) break;
@@ -153,6 +173,30 @@ static int log_in(struct connection *tls, struct connection *elsewhere, const ch
   sasl_dispose(&client);
   sasl_dispose(&server);
   return s == SASL_OK && c == SASL_OK;
+}
+
+/* Each end without the other, which says nothing; some applications have NULL for that. */
+static int log_in_mute(struct connection *tls, const char *mechanism) {
+  sasl_conn_t *client, *server;
+  sasl_channel_binding_t binding;
+  const char *out = NULL, *chosen;
+  unsigned len = 0;
+  must(sasl_server_new("imap", HOST, NULL, NULL, NULL, NULL, 0, &server) == SASL_OK, "server");
+  secure(server, &binding, tls);
+  int s = sasl_server_start(server, mechanism, NULL, 0, &out, &len);
+  for (challenges = 0; s == SASL_CONTINUE; challenges++) {
+    printf("challenge %.*s\n", (int)len, len ? out : "");
+    s = sasl_server_step(server, NULL, 0, &out, &len);
+  }
+  printf("server %s\n", sasl_errstring(s, NULL, NULL));
+  sasl_dispose(&server);
+  must(sasl_client_new("imap", HOST, NULL, NULL, NULL, 0, &client) == SASL_OK, "client");
+  secure(client, &binding, tls);
+  must(sasl_client_start(client, mechanism, NULL, &out, &len, &chosen) == SASL_CONTINUE, "client");
+  int c = sasl_client_step(client, NULL, 0, NULL, &out, &len);
+  printf("client %s\n", sasl_errdetail(client));
+  sasl_dispose(&client);
+  return s == SASL_OK || c == SASL_OK;
 }
 
 static fr_store *open_store(const char *location) {
@@ -281,9 +325,13 @@ int main(int argc, char **argv) {
   struct connection tls = connect_tls(argv[2], argv[3]), other = connect_tls(argv[2], argv[3]);
   must(sasl_client_init(callbacks) == SASL_OK && sasl_server_init(NULL, "peer") == SASL_OK, "Cyrus SASL");
   int full = !strcmp(argv[1], "full"), stolen = !strcmp(argv[1], "stolen"), forked = !strcmp(argv[1], "forked");
-  must(argc == (full ? 7 : stolen || forked ? 5 : 4), "arguments");
+  int denied = !strcmp(argv[1], "denied"), mute = !strcmp(argv[1], "mute");
+  must(argc == (full ? 7 : stolen || forked || denied || mute ? 5 : 4), "arguments");
+  if (denied) policy = nobody_gets_in;
   int good = forked ? log_in_forked(&tls, &other, argv[4]) :
-             log_in(&tls, stolen ? &other : &tls, full ? "SCRAM-SHA-256-PLUS" : stolen ? argv[4] : argv[1]);
+             mute ? log_in_mute(&tls, argv[4]) :
+             log_in(&tls, stolen ? &other : &tls, full ? "SCRAM-SHA-256-PLUS" : stolen || denied ? argv[4] : argv[1]);
+  if (denied) printf("challenges %d\n", challenges);
   if (full && good) remember(&tls, argv + 4);
   sasl_client_done();
   sasl_server_done();

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Carries the lines of Cyrus SASL's sample client and server, which speak on their standard input and output.
 
-    relay.py MECHANISM PLUGINS [as-is|alter|again FILE|record FILE|lie|server-no-tls|client-no-tls]
+    relay.py MECHANISM PLUGINS [as-is|alter|again FILE|record FILE|lie|count|answer|server-no-tls|client-no-tls]
 
 The server prints `S: …` and waits for `C: …`, the client the other way round. `alter` changes the client's proof, `again` sends a
-first message that `record` wrote to a file, `lie` changes the server's message; with `…-no-tls` that program is not told of TLS.
-Prints one line: what the server says of the client, and what the client says of the server.
+first message that `record` wrote to a file, `lie` changes the server's message, `answer` says something where the client's last answer
+is empty; with `…-no-tls` that program is not told of TLS. Prints one line: what the server says of the client, and what the client
+says of the server; `count` adds how many challenges there were.
 """
 import base64
 import re
@@ -61,8 +62,10 @@ def main(mechanism, plugins, action="as-is", file=None):
     client = program(
         "sasl-sample-client", mechanism, plugins, action != "client-no-tls", "-n", name, "-a", "alice", "-u", "alice"
     )
-    said_server, said_client, first = [], [], True
+    said_server, said_client, first, challenges = [], [], True, 0
     while line := line_of(server, "S: ", said_server):
+        # After the login there are messages of its application.
+        challenges += not first and not any("Negotiation complete" in each for each in said_server)
         if not first and action == "lie":
             line = altered(line)
         give(client, line)
@@ -75,6 +78,8 @@ def main(mechanism, plugins, action="as-is", file=None):
             reply = open(file).read()
         if first and action == "alter":
             reply = altered(reply)
+        if not first and action == "answer":
+            reply = "C: " + base64.b64encode(b"more").decode()
         give(server, reply)
         first = False
     end(client, said_client)
@@ -83,7 +88,7 @@ def main(mechanism, plugins, action="as-is", file=None):
     user = re.search(r"Username: (\S+)", server_text)
     known = f"recognised {user[1]}" if user and "Negotiation complete" in server_text else "refused"
     trusted = "trusts the server" if "Negotiation complete" in client_text else "does not"
-    print(f"server: {known}; client: {trusted}")
+    print(f"server: {known}; client: {trusted}" + (f"; challenges: {challenges}" if action == "count" else ""))
     for name, text in ("server", server_text), ("client", client_text):
         print("\n".join(f"  {name}| {line}" for line in text.splitlines()), file=sys.stderr)
 

@@ -87,6 +87,18 @@ open_to_others() { # file command...
   chmod 600 "$1"
 }
 
+# While another process has the store's file.
+held() { # command...
+  (flock 9 && "$@") 9<"${store#redb:}"
+}
+
+# With another line in the sample server's configuration; without it again afterwards.
+configured() { # line command...
+  echo "$1" >>"$cyrus/conf/sample.conf"
+  "${@:2}"
+  in_store "$store"
+}
+
 # Two servers, each a process of its own, have the file for a moment each.
 at_once() {
   local one=$cyrus/one
@@ -142,6 +154,7 @@ why() { grep -o 'not recognised: FR_[A-Z_]*' "$cyrus/errors" | head -n 1; }
 cases() {
   local K=IKY-SHA-256-NONE H=HT-SHA-256-NONE B=IKY-SHA-256-EXPR T=HT-SHA-256-EXPR
   local known='server: recognised account-of-alice; client: trusts the server' refused='server: refused; client: does not'
+  local silent='SASL(-10): server failed mutual authentication step: the server did not show that it is it'
   local fooled='server: refused; client: does not' both='server account-of-alice;client ok'
   try 'a full login by Cyrus SASL, SCRAM-SHA-256-PLUS over TLS 1.3' 'server alice;client ok' \
     peer_of_cyrus full "$store" "$cyrus/state" "$cyrus/key"
@@ -172,6 +185,17 @@ $known" at_once "$K"
   try "$H: a key that others may read makes no tokens" "$refused" open_to_others "$cyrus/key" sample "$H"
   try "$K: a state that others may read is nobody's" "$refused" open_to_others "$cyrus/state" sample "$K"
   try "$K: and is good again when it is the client's own" "$known" sample "$K"
+  try "$K: one challenge before success" "$known; challenges: 1" sample "$K" count
+  try "$K: one, by which the server says no more, before a failure of its store" "$refused; challenges: 1" held sample "$K" count
+  try 'and the log says why' 'not recognised: FR_IN_USE' why
+  try 'and the client logs in fully' 'not recognised: log in fully' grep -o 'not recognised: log in fully' "$cyrus/errors"
+  try "$K: one before an account is refused that the client proved" "$refused; challenges: 1" \
+    configured 'canon_user_plugin: none' sample "$K" count
+  try "$B: one before a policy refuses" 'server authorization failure;client ok;challenges 1' peer_of_cyrus denied "$B"
+  try "$B: one behind the one that asks, where the client says nothing, and no success by a server that says nothing" \
+    'challenge ;challenge e=malformed;server bad protocol / cancel;client '"$silent" peer_of_cyrus mute "$B"
+  try "$H: none before a failure" "$refused; challenges: 0" held sample "$H" count
+  try "$K: an answer that says something is refused, whatever was proved" 'server: refused; client: trusts the server' sample "$K" answer
   local dn='dn:uid=account-of-alice,cn=iky-sha-256-endp,cn=auth' bind='ldap_sasl_interactive_bind:'
   ldap >"$cyrus/ldap.out" 2>"$cyrus/errors"
   try 'OpenLDAP lists what its channel binding carries' 'IKY-SHA-256-ENDP IKY-SHA-256-NONE' line 1
