@@ -113,7 +113,7 @@ at_once() {
 ldap() (
   conf=/etc/ldap/sasl2/slapd.conf
   [ ! -e "$conf" ] || { echo "there is a $conf"; exit 1; }
-  trap 'rm -f "$conf"; [ -z "${slapd:-}" ] || kill "$slapd" 2>/dev/null' EXIT
+  trap 'rm -f "$conf"; [ -z "${slapd:-}" ] || { kill "$slapd"; wait "$slapd"; } 2>/dev/null' EXIT
   trap 'exit 1' INT TERM
   printf '%s\n' "iky_store: $store" 'iky_store_keep: yes' >"$conf"
   cat >"$cyrus/slapd.conf" <<END
