@@ -54,7 +54,8 @@ pub fn run(framework: &Framework) -> Result<(), Fault> {
     let mut romeo = Visitor::new("romeo", client_tls, true)?;
 
     visit(framework, &service, &juliet, "is new", &[SCRAM])?;
-    visit(framework, &service, &juliet, "comes back", &["EXTERNAL"])?;
+    visit(framework, &service, &juliet, "comes back", &["IKY-SHA-256-EXPR"])?;
+    visit(framework, &service, &juliet, "comes back once more", &["EXTERNAL"])?;
     juliet.restart()?;
     visit(framework, &service, &juliet, "comes back after a restart", &["IKY-SHA-256-EXPR"])?;
     visit(framework, &service, &romeo, "is new, and asks for a token", &[SCRAM])?;

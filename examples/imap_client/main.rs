@@ -96,6 +96,8 @@ async fn come_back(
     let start = || Client::start(server, Arc::clone(base), (Service::IMAP, NAME), ALICE, StateFile::new(file));
     let client = start()?;
     visit(stack, &client).await?.print(&format!("{stack}, first"));
+    // An assertion's first use comes before EXTERNAL, which confirms none.
+    visit(stack, &client).await?.expect(iky)?.print(&format!("{stack}, first use"));
     visit(stack, &client).await?.expect(external)?.print(&format!("{stack}, TLS session kept"));
     drop(client);
     let client = start()?;

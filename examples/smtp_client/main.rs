@@ -73,6 +73,8 @@ async fn come_back(
     let start = || Client::start(server, Arc::clone(base), (Service::SMTP, NAME), ALICE, StateFile::new(file));
     let client = start()?;
     submit(&client).await?.print("lettre, first");
+    // An assertion's first use comes before EXTERNAL, which confirms none.
+    submit(&client).await?.expect(0)?.print("lettre, first use");
     submit(&client).await?.expect(0)?.print("lettre, TLS session kept");
     drop(client);
     let client = start()?;
