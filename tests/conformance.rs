@@ -51,6 +51,7 @@ enum Fault {
     AddsEverySuccessor,
     IgnoresRevocations,
     IgnoresRevocationsOfUnknownAccounts,
+    IgnoresRevocationsOfUnknownClients,
     IgnoresRevocationsOfEveryone,
     RevokesTheSparedOne,
     CountsTooFew,
@@ -186,9 +187,11 @@ impl Store for Broken {
 
     fn revoke(&self, identity: &str, which: Revoke, now: Timestamp) -> Result<usize, Unavailable> {
         let unknown = || self.inner.devices(identity, None, now).is_ok_and(|devices| devices.is_empty());
+        let known = |id| self.inner.devices(identity, None, now).is_ok_and(|all| all.iter().any(|one| one.id == id));
         let which = match (self.fault, which) {
             (Fault::IgnoresRevocations, _) => return Ok(self.devices(identity, None, now)?.len()),
             (Fault::IgnoresRevocationsOfUnknownAccounts, _) if unknown() => return Ok(0),
+            (Fault::IgnoresRevocationsOfUnknownClients, Revoke::Device(id)) if !known(id) => return Ok(0),
             (Fault::RevokesTheSparedOne, Revoke::AllBut(_)) => Revoke::All,
             _ => which,
         };
@@ -263,6 +266,7 @@ fn what_breaks_the_contract_is_noticed() {
         (Fault::AddsEverySuccessor, "successors::only_so_many_wait"),
         (Fault::IgnoresRevocations, "revocation::of_a_device"),
         (Fault::IgnoresRevocationsOfUnknownAccounts, "revocation::a_login_of_an_unknown_account"),
+        (Fault::IgnoresRevocationsOfUnknownClients, "revocation::of_more_devices_than_are_remembered"),
         (Fault::IgnoresRevocationsOfEveryone, "revocation::of_everyone"),
         (Fault::RevokesTheSparedOne, "revocation::of_all_but_one"),
         (Fault::CountsTooFew, "revocation::of_all"),

@@ -144,7 +144,7 @@ fn what_a_store_kept() {
     let (record, token) = (&remember.records[0], remember.token.as_ref().unwrap());
     let lineage = &remember.link.as_ref().unwrap().lineage;
     let mut revoked = Revocations::default();
-    revoked.revoke(device, pair.now, None);
+    let _ = revoked.revoke(device, pair.now, None);
     revoked.revoke_all(pair.now, None, Some(device));
     let account = AccountState { identity: "alice".into(), secret: AccountSecret::new(fresh()), revoked };
     let slot = token.new_token().unwrap();

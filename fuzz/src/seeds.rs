@@ -36,7 +36,7 @@ fn kept(add: &mut dyn FnMut(&str, &[u8])) {
     let issued = issued.expect("a token");
     client.token_issued(&full, mechanism, issued.token.expose(), issued.expires, pair.now).expect("a token to keep");
     let mut revoked = Revocations::default();
-    revoked.revoke(device, pair.now, None);
+    let _ = revoked.revoke(device, pair.now, None);
     revoked.revoke_all(pair.now, None, Some(device));
     let state = AccountState { identity: "alice".into(), secret: AccountSecret::new(fresh()), revoked };
     let token = remember.token.as_ref().expect("a token");

@@ -144,15 +144,19 @@ impl Revocations {
         self.devices.retain(|device| Some(*device) == but);
     }
 
-    /// Revokes one client; with `latest` as for [`revoke_all`](Self::revoke_all), which it comes to where too many are revoked.
-    pub fn revoke(&mut self, device: DeviceId, now: Timestamp, latest: Option<Timestamp>) {
+    /// Revokes one client; with `latest` as for [`revoke_all`](Self::revoke_all), which it comes to where too many are revoked. Whether it
+    /// did: all that the store has of the account's other clients is then revoked too.
+    #[must_use = "of the clients that a store knows, all are then revoked"]
+    pub fn revoke(&mut self, device: DeviceId, now: Timestamp, latest: Option<Timestamp>) -> bool {
         if self.devices.contains(&device) {
-            return;
+            return false;
         }
-        if self.devices.len() >= Self::MAX_DEVICES {
+        let takes_all = self.devices.len() >= Self::MAX_DEVICES;
+        if takes_all {
             self.revoke_all(now, latest, None);
         }
         self.devices.push(device);
+        takes_all
     }
 }
 
@@ -176,7 +180,7 @@ mod tests {
         assert!(!revoked.revokes(A, at(1)), "spared twice");
         revoked.revoke_all(at(30), None, Some(B));
         assert!(revoked.revokes(A, at(1)) && revoked.revokes(B, at(1)) && !revoked.revokes(B, at(21)));
-        revoked.revoke(B, at(31), None);
+        assert!(!revoked.revoke(B, at(31), None));
         revoked.revoke_all(at(32), None, Some(B));
         assert!(revoked.revokes(B, at(21)), "revoked by itself before");
         assert!(!revoked.revokes(A, at(33)));
@@ -193,7 +197,8 @@ mod tests {
     fn a_long_list_of_clients_takes_all_others_with_it() {
         let mut revoked = Revocations::default();
         for n in 0..=Revocations::MAX_DEVICES as u64 {
-            revoked.revoke(DeviceId::new(n.to_be_bytes()), at(5), None);
+            let takes_all = revoked.revoke(DeviceId::new(n.to_be_bytes()), at(5), None);
+            assert_eq!(takes_all, n == Revocations::MAX_DEVICES as u64);
         }
         assert!(revoked.devices.len() == 1 && revoked.revokes(A, at(5)) && !revoked.revokes(A, at(6)));
     }

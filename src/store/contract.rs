@@ -246,7 +246,8 @@ pub struct Device {
 /// Which clients of an account to forget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revoke {
-    /// This one.
+    /// This one. Where as many were revoked by themselves as are remembered ([`Revocations::MAX_DEVICES`](crate::assertion::Revocations::MAX_DEVICES)), all
+    /// that logged in until now, in whatever is stored of them.
     Device(DeviceId),
     /// All but this one: "log out everywhere else".
     AllBut(DeviceId),

@@ -32,7 +32,7 @@ fn kept() -> Kept {
     let (policy, scope) = (Policy::default(), account("alice").scope);
     let text = issued.token.expose();
     let mut revoked = Revocations::default();
-    revoked.revoke(device, pair.now, None);
+    let _ = revoked.revoke(device, pair.now, None);
     revoked.revoke_all(pair.now, None, Some(device));
     Kept {
         record: remember.records.remove(0),

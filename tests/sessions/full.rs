@@ -1,6 +1,6 @@
 //! What a store takes, what gives way in a full one, and until when it keeps what it has.
 
-use fast_reauth::assertion::{AccountSecret, HtMechanism, LoginId, ServiceKeys, TokenRequest};
+use fast_reauth::assertion::{AccountSecret, HtMechanism, LoginId, Revocations, ServiceKeys, TokenRequest};
 use fast_reauth::store::{Commit, Link, LoginOf, NewSecret, Remember, Use};
 
 use super::*;
@@ -209,6 +209,27 @@ fn the_revocation_of_an_unknown_account_is_no_one_elses() {
         let before = Pair { now: START, store: MemoryStore::default(), client: Accounts::default(), server: server() };
         assert_eq!(commit(&pair, &remember(&before, name, DeviceId::new([1; 8]))), Committed::Gone, "{name}");
     }
+}
+
+/// The account's row has no room for one more, which takes all others with it: also in what is stored of them.
+#[test]
+fn one_client_too_many_is_revoked_with_all_others() {
+    let mut pair = Pair::new(server());
+    let first = Tls::full();
+    let known = pair.full_login("alice", &first);
+    pair.now = later(1);
+    for n in 0..Revocations::MAX_DEVICES as u64 {
+        assert_eq!(pair.store.revoke("alice", Revoke::Device(DeviceId::new(n.to_be_bytes())), pair.now), Ok(0));
+    }
+    assert_eq!(pair.store.devices("alice", None, pair.now).unwrap()[0].id, known);
+    assert_eq!(external_on(&pair, &Tls::resuming(&first)), Outcome::Accepted);
+    assert_eq!(pair.store.revoke("alice", Revoke::Device(DeviceId::new([0xee; 8])), pair.now), Ok(1));
+    assert_eq!(pair.store.devices("alice", None, pair.now), Ok(Vec::new()));
+    assert_eq!(external_on(&pair, &Tls::resuming(&first)), Outcome::Revoked);
+    assert_eq!(pair.reconnect("alice", &Tls::full(), None, EXPR).0.outcome, Outcome::Revoked);
+    pair.now = later(2);
+    pair.full_login("alice", &Tls::full());
+    assert!(accepted(&pair.reconnect("alice", &Tls::full(), None, EXPR)));
 }
 
 #[test]

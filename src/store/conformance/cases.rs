@@ -55,6 +55,7 @@ pub(super) static CASES: &[Case] = cases! {
     Plain(revocation::by_a_clock_that_is_behind);
     Plain(revocation::a_commit_made_again);
     Plain(revocation::of_a_device_that_is_yet_to_come);
+    Plain(revocation::of_more_devices_than_are_remembered);
     Plain(sessions::of_a_known_client);
     Plain(sessions::of_nobody);
     Plain(sessions::of_a_sealed_client);

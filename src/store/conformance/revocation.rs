@@ -2,8 +2,8 @@
 
 use super::on::{Checked, On, ensure};
 use super::scene::{Client, EXPR, NONE, at, client, first_use_of, renewing, smtp, successor};
-use crate::assertion::DeviceId;
-use crate::store::{Committed, Remember, Revoke};
+use crate::assertion::{DeviceId, Revocations};
+use crate::store::{Committed, Remember, Revoke, Use};
 
 /// Three clients of alice, and one of bob.
 fn logged_in(on: On<'_>) -> Result<([Client; 3], Client), String> {
@@ -213,4 +213,28 @@ pub(super) fn of_a_device_that_is_yet_to_come(on: On<'_>) -> Checked {
     )?;
     on.must_not_know(&late, at(12))?;
     on.must_know(&known, at(12))
+}
+
+pub(super) fn of_more_devices_than_are_remembered(on: On<'_>) -> Checked {
+    let ([first, second, third], bob) = logged_in(on)?;
+    on.secret(&first.secret(1, 100_000), at(3), Committed::Done, "an account's secret")?;
+    let other = |n: usize| DeviceId::new((n as u64).to_be_bytes());
+    for n in 0..Revocations::MAX_DEVICES {
+        on.revoke_some("alice", Revoke::Device(other(n)), at(10), 0)?;
+    }
+    for client in [&first, &second, &third] {
+        on.must_know(client, at(11))?;
+    }
+    on.revoke_some("alice", Revoke::Device(other(Revocations::MAX_DEVICES)), at(12), 3)?;
+    let change = Use { secret: Some(first.secret(1, 200_000)), ..first_use_of(&first.record(EXPR), at(13)) };
+    on.apply(&change, at(13), Committed::Gone, "the use of a client that was revoked with many, with a secret")?;
+    for gone in [&first, &second, &third] {
+        on.must_not_know(gone, at(13))?;
+        let state = on.state(gone.login_id(), at(13))?;
+        let is_over = state.is_none_or(|state| state.revoked.revokes(gone.device(), gone.login));
+        ensure!(is_over, "of clients that were revoked with many, what the account's secret opens is not");
+        on.remember(&gone.remember(), at(14), Committed::Gone, "the login of a revoked client, made again")?;
+    }
+    on.must_know(&bob, at(14))?;
+    comes_back(on, 4, 20)
 }

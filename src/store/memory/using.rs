@@ -21,6 +21,10 @@ impl Account {
         if used.record.revoked {
             return Some(Committed::Gone);
         }
+        // What is sealed has no mark of its own: all that is said of it is what was revoked of the account.
+        if change.secret.is_some() && self.revoked.revokes(used.record.device, used.record.full_login) {
+            return Some(Committed::Gone);
+        }
         if change.counter.is_some_and(|counter| !used.window.accept(counter)) {
             return Some(Committed::Replayed);
         }
@@ -85,24 +89,28 @@ impl Account {
 
     /// Marks clients as revoked; how many.
     pub(super) fn revoke(&mut self, which: Revoke, now: Timestamp) -> usize {
-        let meant = |client: &&mut Client| match which {
-            Revoke::Device(id) => client.device.id == id,
-            Revoke::AllBut(id) => client.device.id != id,
-            Revoke::All => true,
-            Revoke::Assertion(_) => false,
-        };
         let latest = self.secret.as_ref().map(|secret| secret.latest);
-        match which {
-            Revoke::Device(id) => self.revoked.revoke(id, now, latest),
-            Revoke::AllBut(id) => self.revoked.revoke_all(now, latest, Some(id)),
+        let (only, but) = match which {
+            // Where one too many takes all others with it, the secret stays, as it has what was revoked.
+            Revoke::Device(id) => {
+                let takes_all = self.revoked.revoke(id, now, latest);
+                (Some(id).filter(|_| !takes_all), None)
+            }
+            Revoke::AllBut(id) => {
+                self.revoked.revoke_all(now, latest, Some(id));
+                (None, Some(id))
+            }
             Revoke::All => {
                 self.revoked.revoke_all(now, latest, None);
                 self.secret = None;
+                (None, None)
             }
             Revoke::Assertion(id) => return self.revoke_assertion(&id, now),
-        }
+        };
+        let is_meant =
+            |client: &&mut Client| only.is_none_or(|id| client.device.id == id) && but != Some(client.device.id);
         let mut count = 0;
-        for client in self.clients.iter_mut().filter(meant) {
+        for client in self.clients.iter_mut().filter(is_meant) {
             count += usize::from(client.is_live(now));
             client.revoke();
         }

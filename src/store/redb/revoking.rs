@@ -8,24 +8,28 @@ use crate::time::Timestamp;
 impl Account {
     /// Marks clients as revoked. What is kept of them is kept to tell them so, and to keep their sessions from starting anew.
     pub(super) fn revoke(&mut self, which: Revoke, now: Timestamp) -> usize {
-        let meant = |client: &&mut Client| match which {
-            Revoke::Device(id) => client.device.id == id,
-            Revoke::AllBut(id) => client.device.id != id,
-            Revoke::All => true,
-            Revoke::Assertion(_) => false,
-        };
         let latest = self.secret.as_ref().map(|secret| secret.latest);
-        match which {
-            Revoke::Device(id) => self.revoked.revoke(id, now, latest),
-            Revoke::AllBut(id) => self.revoked.revoke_all(now, latest, Some(id)),
+        let (only, but) = match which {
+            // Where one too many takes all others with it, the secret stays, as it has what was revoked.
+            Revoke::Device(id) => {
+                let takes_all = self.revoked.revoke(id, now, latest);
+                (Some(id).filter(|_| !takes_all), None)
+            }
+            Revoke::AllBut(id) => {
+                self.revoked.revoke_all(now, latest, Some(id));
+                (None, Some(id))
+            }
             Revoke::All => {
                 self.revoked.revoke_all(now, latest, None);
                 self.secret = None;
+                (None, None)
             }
             Revoke::Assertion(id) => return self.revoke_assertion(id, now),
-        }
+        };
+        let is_meant =
+            |client: &&mut Client| only.is_none_or(|id| client.device.id == id) && but != Some(client.device.id);
         let mut count = 0;
-        for client in self.clients.iter_mut().filter(meant) {
+        for client in self.clients.iter_mut().filter(is_meant) {
             count += usize::from(client.is_live(now));
             client.revoked = true;
             client.tokens.iter_mut().for_each(StoredTokens::revoke);

@@ -21,6 +21,10 @@ impl Account {
         if used.record.revoked {
             return Committed::Gone;
         }
+        // What is sealed has no mark of its own: all that is said of it is what was revoked of the account.
+        if change.secret.is_some() && self.revoked.revokes(used.record.device, used.record.full_login) {
+            return Committed::Gone;
+        }
         if change.counter.is_some_and(|counter| !used.window.accept(counter)) {
             return Committed::Replayed;
         }
@@ -79,5 +83,43 @@ fn has_room_for(records: &mut Vec<Stored>, successor: &Record, change: &Use, now
             true
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::assertion::{
+        AccountSecret, BindingType, DeviceId, FullLogin, LoginId, Owner, Pin, Policy, Scope, Service,
+    };
+    use crate::channel::ServerName;
+    use crate::store::{Capacity, NewSecret, Remember};
+
+    const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
+
+    /// What is sealed would outlast a client of which the account says that it was revoked, whatever its record says.
+    #[test]
+    fn nothing_is_sealed_for_a_client_that_its_account_says_was_revoked() {
+        let (identity, device) = (Arc::<str>::from("alice"), DeviceId::new([1; 8]));
+        let scope = Scope::new(Service::IMAP, ServerName::parse("mail.example").unwrap());
+        let full = FullLogin::new("SCRAM-SHA-256-PLUS", "alice").unwrap().bound_by(BindingType::Exporter);
+        let owner = Owner { identity: &identity, device, policy: &Policy::default(), now: NOW };
+        let record = Record::grant(Pin::SHA_256_EXPR, &scope, &full, &[1; 32], &owner).unwrap();
+        let assertion = record.id;
+        let mut account = Account::new(identity.clone(), None);
+        let remember = Remember { records: vec![record], token: None, link: None, secret: None };
+        account.add_client(&remember, None, NOW, &Capacity::default()).unwrap();
+        account.revoked.revoke_all(NOW, None, None);
+        let (login, secret) = (LoginId::of(&scope, "alice"), AccountSecret::new([1; 16]));
+        let new = NewSecret { login, identity, secret, found: false, device, full_login: NOW, until: NOW };
+        let mut use_with = |secret| {
+            let (predecessor_until, successor, ends) = (NOW, None, None);
+            let change = Use { assertion, counter: None, confirm: true, predecessor_until, successor, ends, secret };
+            account.apply(&change, true, NOW)
+        };
+        assert_eq!(use_with(Some(new)), Committed::Gone);
+        assert_eq!(use_with(None), Committed::Done);
     }
 }

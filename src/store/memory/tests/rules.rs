@@ -266,3 +266,28 @@ fn a_name_that_nobody_has_finds_nothing_of_its_neighbours() {
         assert!(store.read(place, |kept| kept.state(login, START, &store.scopes)).is_some());
     }
 }
+
+/// What is sealed would outlast a client of which the account says that it was revoked, whatever its record says.
+#[test]
+fn nothing_is_sealed_for_a_client_that_its_account_says_was_revoked() {
+    let store = MemoryStore::default();
+    let login = login("alice", 1, 1, START);
+    let assertion = login.records[0].id;
+    assert_eq!(store.commit(&Commit::Remember(login), START), Ok(Committed::Done));
+    let _ = store.change_of("alice", false, START, |account, _| account.revoked.revoke_all(START, None, None));
+    let use_with = |secret| Use {
+        assertion,
+        counter: None,
+        confirm: true,
+        predecessor_until: START,
+        successor: None,
+        ends: None,
+        secret,
+    };
+    let before = store.fingerprint();
+    let sealing = Commit::Use(use_with(Some(secret("alice", 1, 1, later(DAY)))));
+    assert_eq!(store.commit(&sealing, later(1)), Ok(Committed::Gone));
+    assert_eq!(store.fingerprint(), before);
+    assert_eq!(store.commit(&Commit::Use(use_with(None)), later(1)), Ok(Committed::Done));
+    store.must_agree();
+}
