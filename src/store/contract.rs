@@ -184,7 +184,7 @@ pub struct TokenUse {
     pub count: Option<u64>,
     /// The client logs out: all its tokens end.
     pub invalidate: bool,
-    /// A new token to wait for its first use, unless one for the same mechanism already does.
+    /// A new token to wait for its first use, unless one for the same mechanism, of this service key or a later one, already does.
     pub issue: Option<Box<TokenSlot>>,
 }
 

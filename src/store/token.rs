@@ -1,7 +1,7 @@
 //! How a store changes the tokens of one client. Every store that keeps them follows these rules, in these words or others.
 
 use super::{Committed, TokenUse, Window};
-use crate::assertion::{HtMechanism, TokenRecord, TokenSlot};
+use crate::assertion::{TokenRecord, TokenSlot};
 use crate::time::Timestamp;
 
 /// A client's tokens, and which counts were used with each.
@@ -72,7 +72,7 @@ impl StoredTokens {
             None => Committed::Done,
             // The same commit, made again.
             Some(slot) if self.record.new.as_ref().is_some_and(|new| new.salt == slot.salt) => Committed::Done,
-            Some(slot) if self.has_waiting(slot.mechanism, now) => Committed::WithoutSuccessor,
+            Some(slot) if self.has_waiting(slot, now) => Committed::WithoutSuccessor,
             Some(slot) => {
                 (self.record.new, self.new) = (Some(slot.as_ref().clone()), Window::default());
                 Committed::Done
@@ -80,9 +80,11 @@ impl StoredTokens {
         }
     }
 
-    /// A new token for this mechanism waits for its first use already: a parallel connection has it.
-    fn has_waiting(&self, mechanism: HtMechanism, now: Timestamp) -> bool {
-        self.record.new.as_ref().is_some_and(|slot| slot.mechanism == mechanism && now < slot.expires)
+    /// A new token for the mechanism of this one waits for its first use already: a parallel connection has it. One of an earlier service key
+    /// does not count, as that key may be gone by now, and what waits with it.
+    fn has_waiting(&self, slot: &TokenSlot, now: Timestamp) -> bool {
+        let waits = |new: &TokenSlot| new.mechanism == slot.mechanism && new.key >= slot.key && now < new.expires;
+        self.record.new.as_ref().is_some_and(waits)
     }
 
     /// The client, or all of its account, was logged out.

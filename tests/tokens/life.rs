@@ -352,6 +352,32 @@ fn a_new_service_key_loses_nobody_and_dropping_the_old_one_ends_what_it_made() {
     assert!(!fleet.accepts(&gone, PHONE));
 }
 
+/// The key of the token that waits is dropped, the one of the token in use is not: the client is issued another one.
+#[test]
+fn a_token_that_waits_under_a_key_that_was_dropped_gives_way() {
+    let mut fleet = Fleet::new();
+    let (old, _) = fleet.log_in("alice", PHONE, EXPR, &Tls::full());
+    assert!(fleet.accepts(&old, PHONE));
+    let rotated = |fleet: &Fleet| {
+        let issued = fleet.try_token(&old, PHONE, &Tls::full()).token.expect("one made with the current key");
+        old.rotated(issued.token.expose(), issued.expires, &Policy::default(), fleet.now).unwrap()
+    };
+    let second = keys().and(2, &[0x22; 32]).unwrap().current(2).unwrap();
+    fleet.server = super::server().fast(HtMechanism::all(), second.clone());
+    let lost = rotated(&fleet);
+    let third = second.and(3, &[0x33; 32]).unwrap().current(3).unwrap();
+    fleet.server = super::server().fast(HtMechanism::all(), third.clone());
+    assert_eq!(rotated(&fleet), lost, "it waits, and its key is still good");
+    fleet.server = super::server().fast(HtMechanism::all(), third.without(2));
+    assert!(!fleet.accepts(&lost, PHONE));
+    let new = rotated(&fleet);
+    assert_ne!(new, lost);
+    assert!(fleet.accepts(&old, PHONE), "until the new one is used");
+    assert_eq!(rotated(&fleet), new, "which is told once more");
+    assert!(fleet.accepts(&new, PHONE));
+    assert!(!fleet.accepts(&old, PHONE));
+}
+
 #[test]
 fn the_store_holds_nothing_that_logs_in() {
     // The same records under other keys: a thief of the store has no token.

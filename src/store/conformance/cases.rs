@@ -68,6 +68,7 @@ pub(super) static CASES: &[Case] = cases! {
     Plain(tokens::of_nothing);
     Plain(tokens::one_waits);
     Plain(tokens::for_another_mechanism);
+    Plain(tokens::of_a_later_service_key);
     Plain(tokens::one_that_ends_earlier);
     Plain(tokens::logging_out);
     Plain(tokens::counts);

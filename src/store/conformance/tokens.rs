@@ -93,6 +93,25 @@ pub(super) fn for_another_mechanism(on: On<'_>) -> Checked {
     on.token(&token_use(&tokens, &one), at(4), Committed::Gone, "the token that was replaced")
 }
 
+pub(super) fn of_a_later_service_key(on: On<'_>) -> Checked {
+    let (alice, tokens, first) = known(on)?;
+    let [one, two, three] = [(1, 2), (2, 3), (3, 2)].map(|(k, key)| TokenSlot { key, ..alice.slot(k, HT) });
+    on.token(&issuing(&tokens, &first, &one), at(2), Committed::Done, "a rotation")?;
+    // The key of the one that waits may be gone, and whoever holds that one with it.
+    on.token(
+        &issuing(&tokens, &first, &two),
+        at(3),
+        Committed::Done,
+        "a token of a later key than the one that waits",
+    )?;
+    must_have(on, &tokens, (Some(&first), Some(&two)), "after a token of a later key")?;
+    on.token(&token_use(&tokens, &one), at(4), Committed::Gone, "the token that was replaced")?;
+    let what = "a token of an earlier key than the one that waits";
+    on.token(&issuing(&tokens, &first, &three), at(5), Committed::WithoutSuccessor, what)?;
+    must_have(on, &tokens, (Some(&first), Some(&two)), "after a token of an earlier key")?;
+    on.token(&token_use(&tokens, &two), at(6), Committed::Done, "the first use of the token that waited")
+}
+
 pub(super) fn one_that_ends_earlier(on: On<'_>) -> Checked {
     let (alice, tokens, first) = known(on)?;
     let soon = TokenSlot { expires: at(50), ..alice.slot(1, HT) };

@@ -128,7 +128,8 @@ impl Known {
 }
 
 pub(super) fn slot(call: Call, slot: &TokenSlot) -> Call {
-    call.octets(&slot.to_bytes()).octets(slot.salt.as_octets()).text(slot.mechanism.name()).at(slot.expires)
+    let call = call.octets(&slot.to_bytes()).octets(slot.salt.as_octets()).number(u64::from(slot.key));
+    call.text(slot.mechanism.name()).at(slot.expires)
 }
 
 pub(super) fn record(call: Call, record: &Record) -> Call {

@@ -3,7 +3,7 @@
 -- v<account> revocations; z<account> the last registration of those that were given up; k secret
 -- d<account><device> {c created, l last used, r ids of records, t id of tokens}
 -- r<id> {o octets, a account, d device, f full login, g everyone, i issued, e expires, u unused until, p renews, s superseded, x revoked, w}
--- t<id> {o octets, a, d, f, g, c current slot, n new slot}; slot {o octets, s salt, m mechanism, e expires, w}
+-- t<id> {o octets, a, d, f, g, c current slot, n new slot}; slot {o octets, s salt, k service key, m mechanism, e expires, w}
 -- w window: {highest, used}, each in two halves of 32 bits
 
 local function halves()
@@ -47,7 +47,7 @@ local function last(t)
 end
 
 local function slot()
-  return { o = arg(), s = arg(), m = arg(), e = num(), w = { 0, 0, 0, 0 } }
+  return { o = arg(), s = arg(), k = num(), m = arg(), e = num(), w = { 0, 0, 0, 0 } }
 end
 
 local function record(account, device, gen)
@@ -239,7 +239,7 @@ function ops.token()
   if issue then
     local new = slot()
     if not (t.n and t.n.s == new.s) then
-      if t.n and t.n.m == new.m and now < t.n.e then
+      if t.n and t.n.m == new.m and (t.n.k or 0) >= new.k and now < t.n.e then
         answer = 'without'
       else
         t.n = new
