@@ -58,6 +58,7 @@ enum Fault {
     SharesNothing,
     LinksEverySealedClient,
     SetsEverySecret,
+    TakesEveryLoginWithASecretAlone,
     ListsNewestFirst,
     GrowsWithoutEnd,
     LosesCountersAtRestart,
@@ -160,6 +161,13 @@ impl Store for Broken {
             (Fault::SharesNothing, Commit::Remember(remember)) => {
                 let link = remember.link.as_ref().map(alone);
                 self.inner.commit(&Commit::Remember(Remember { link, ..remember.clone() }), now)?
+            }
+            (
+                Fault::TakesEveryLoginWithASecretAlone,
+                Commit::Remember(Remember { records, token: None, link: None, .. }),
+            ) if records.is_empty() => {
+                self.inner.commit(commit, now)?;
+                Committed::Done
             }
             (Fault::LinksEverySealedClient, Commit::Link(link)) if link.sealed => {
                 let remember = Remember { records: Vec::new(), token: None, link: Some(link.clone()), secret: None };
@@ -273,6 +281,7 @@ fn what_breaks_the_contract_is_noticed() {
         (Fault::SharesNothing, "sessions::of_two_identities"),
         (Fault::LinksEverySealedClient, "sessions::of_a_sealed_client"),
         (Fault::SetsEverySecret, "secrets::the_first_one_stays"),
+        (Fault::TakesEveryLoginWithASecretAlone, "secrets::of_a_login_from_before_that_leaves_nothing_else"),
         (Fault::ListsNewestFirst, "remembering::devices_oldest_first"),
         (Fault::GrowsWithoutEnd, "bounds::one_account_costs_another_nothing"),
         (Fault::LosesCountersAtRestart, "reopening::windows"),

@@ -117,7 +117,8 @@ pub enum Commit {
     Link(Link),
 }
 
-/// New records and a new token of one client, and its connection's lineage.
+/// New records and a new token of one client, and its connection's lineage. Of one that leaves none of these, the secret says which it is: it is
+/// [`Committed::Gone`] where [`Commit::Secret`] is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remember {
     /// One for each mechanism and scope; empty where policy or channel allow none.

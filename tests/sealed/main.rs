@@ -11,7 +11,7 @@ use common::*;
 use fast_reauth::assertion::{AccountSecret, Binding, ClientAssertion, DeviceId, Hash, Pin, Policy, ServiceKeys};
 use fast_reauth::mechanism::{Connection, Login, Outcome, Received, Server, Step, Verdict, iky};
 use fast_reauth::store::client::{Accounts, Plan, Settled};
-use fast_reauth::store::{Commit, Committed, MemoryStore, NewSecret, Revoke, Store};
+use fast_reauth::store::{Commit, Committed, MemoryStore, NewSecret, Remember, Revoke, Store};
 use fast_reauth::{Timestamp, internal};
 
 const EXPR: &str = "IKY-SHA-256-EXPR";
@@ -381,6 +381,48 @@ fn granted_and_sealed() {
     let tls = Tls::full();
     let message = iky::Client::start(&held, &tls.client(), None, None).unwrap().message;
     assert_eq!(service.judge(&tls, pin, &message).recognised.unwrap().identity(), "alice@example.com");
+}
+
+/// Where TLS shows no session, such a login leaves its account's secret and nothing else.
+#[test]
+fn nothing_is_granted_to_a_login_that_was_revoked_meanwhile() {
+    for has_secret in [false, true] {
+        let mut service = Service::new();
+        if has_secret {
+            service.sealed("alice");
+        }
+        let granted = |service: &Service| {
+            let (tls, full) = (Tls { sees_sessions: false, ..Tls::full() }, bound("alice"));
+            let mut connection = service.connection(&tls);
+            let found = service.store.lookup(&connection.account_lookup("alice"), service.now).unwrap().account;
+            let login = Login { full: &full, identity: "alice", device: DeviceId::new(fresh()), now: service.now };
+            let (logged_in, text) =
+                connection.logged_in_granting_sealed(login, Pin::SHA_256_EXPR, &fresh(), found.get());
+            let Commit::Remember(remember) = &logged_in.commit else { panic!("a login") };
+            assert!(text.is_some() && remember.records.is_empty() && remember.link.is_none());
+            assert_eq!(remember.secret.as_ref().unwrap().found, found.is_there());
+            logged_in.commit
+        };
+        let under_way = granted(&service);
+        service.now = later(1);
+        service.store.revoke("alice", Revoke::All, service.now).unwrap();
+        let before = internal::fingerprint(&service.store);
+        assert_eq!(service.store.commit(&under_way, service.now), Ok(Committed::Gone));
+        assert_eq!(internal::fingerprint(&service.store), before);
+        service.now = later(2);
+        service.commit(&granted(&service));
+    }
+}
+
+/// A secret that was found, and that the store lost since, took along what was revoked.
+#[test]
+fn nothing_is_granted_under_a_secret_that_was_lost_meanwhile() {
+    let service = Service::new();
+    service.sealed("alice");
+    let secret = Some(NewSecret { found: true, ..row(&service) });
+    let alone = Commit::Remember(Remember { records: Vec::new(), token: None, link: None, secret });
+    assert_eq!(service.store.commit(&alone, service.now), Ok(Committed::Done));
+    assert_eq!(MemoryStore::default().commit(&alone, service.now), Ok(Committed::Gone));
 }
 
 #[test]

@@ -81,6 +81,7 @@ pub(super) static CASES: &[Case] = cases! {
     Plain(secrets::needed_for_longer);
     Plain(secrets::of_a_full_login);
     Plain(secrets::of_a_login_that_leaves_nothing_else);
+    Plain(secrets::of_a_login_from_before_that_leaves_nothing_else);
     Plain(secrets::of_a_use);
     Plain(secrets::of_a_use_that_comes_to_nothing);
     Plain(secrets::of_a_use_that_can_not_be_sealed);

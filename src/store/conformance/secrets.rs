@@ -88,6 +88,34 @@ pub(super) fn of_a_login_that_leaves_nothing_else(on: On<'_>) -> Checked {
     Ok(())
 }
 
+pub(super) fn of_a_login_from_before_that_leaves_nothing_else(on: On<'_>) -> Checked {
+    let [alice, bob, carol] = ["alice", "bob", "carol"].map(|who| client(who, 1, at(0)));
+    let alone = |secret| Remember { records: Vec::new(), token: None, link: None, secret: Some(secret) };
+    let must_be_over = |client: &Client, now, what: &str| {
+        for found in [false, true] {
+            let late = alone(NewSecret { found, ..client.secret(1, 1000) });
+            on.remember(&late, now, Committed::Gone, what)?;
+        }
+        Ok::<_, String>(())
+    };
+    // Looked up before, and only now remembered.
+    on.revoke("alice", Revoke::All, at(10))?;
+    must_be_over(&alice, at(11), "the secret of a login from before its account was revoked")?;
+    ensure!(on.state(alice.login_id(), at(12))?.is_none(), "a login from before a revocation has set a secret");
+    let again = client("alice", 2, at(12));
+    let new = again.secret(2, 1000);
+    on.remember(&alone(new.clone()), at(13), Committed::Done, "the secret of a login after a revocation")?;
+    must_have(on, &new, at(14), "set by a login after a revocation")?;
+    must_be_over(&alice, at(15), "the secret of a login from before its account was revoked, which has another one")?;
+    on.revoke("alice", Revoke::Device(again.device()), at(16))?;
+    must_be_over(&again, at(17), "the secret of a client that was revoked by itself")?;
+    let lost = alone(NewSecret { found: true, ..bob.secret(1, 1000) });
+    on.remember(&lost, at(18), Committed::Gone, "a login with a secret that was found, and that is gone by then")?;
+    ensure!(on.state(bob.login_id(), at(19))?.is_none(), "a login that leaves nothing else brings a secret back");
+    on.revoke_everyone(at(20))?;
+    must_be_over(&carol, at(21), "the secret of a login from before everyone was revoked")
+}
+
 pub(super) fn of_a_use(on: On<'_>) -> Checked {
     let alice = client("alice", 1, at(0));
     let record = alice.record(EXPR);

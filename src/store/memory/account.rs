@@ -57,6 +57,12 @@ impl Account {
         self.secret.as_ref().is_some_and(|secret| now < secret.until)
     }
 
+    /// Whether nothing may be sealed with this secret: for a client that was revoked, or under one that was found and is gone since. What was
+    /// revoked has gone with it.
+    pub(super) fn denies(&self, new: &NewSecret, now: Timestamp) -> bool {
+        self.revoked.revokes(new.device, new.full_login) || (new.found && !self.has_secret(now))
+    }
+
     /// The account's secret, unless it has one; whether it is this one. Either way the login finds the account's own from now on.
     pub(super) fn set_secret(&mut self, new: &NewSecret, now: Timestamp) -> bool {
         if !self.has_secret(now) && !new.found {
@@ -149,8 +155,17 @@ impl Account {
     }
 
     /// Whether a login can be remembered now, and as which client. Nothing is changed before that is known.
-    pub(super) fn admits(&self, remember: &Remember, link: Option<&Link>) -> Result<Option<Device>, Committed> {
-        let Some(device) = device_of(remember, link) else { return Ok(None) };
+    pub(super) fn admits(
+        &self,
+        remember: &Remember,
+        link: Option<&Link>,
+        now: Timestamp,
+    ) -> Result<Option<Device>, Committed> {
+        let Some(device) = device_of(remember, link) else {
+            // All that is known of such a client is in its secret.
+            let denied = remember.secret.as_ref().is_some_and(|new| self.denies(new, now));
+            return if denied { Err(Committed::Gone) } else { Ok(None) };
+        };
         let (id, full_login) = (device.id, device.created);
         let known = self.same_login(&device);
         if self.revoked.revokes(id, full_login) && known.is_none() {

@@ -148,7 +148,7 @@ impl MemoryStore {
         let count = remember.records.len() + usize::from(remember.token.is_some());
         self.make_way(count + usize::from(remember.secret.is_some()), usize::from(link.is_some()), now);
         let committed = self.change_of(identity, true, now, |account, room| {
-            let device = match account.admits(remember, link.as_ref()) {
+            let device = match account.admits(remember, link.as_ref(), now) {
                 Ok(device) => device,
                 Err(refused) => return refused,
             };
@@ -193,9 +193,7 @@ impl MemoryStore {
     fn set_secret(&self, new: &NewSecret, now: Timestamp) -> Committed {
         self.make_way(1, 0, now);
         let set = self.change_of(&new.identity, !new.found, now, |account, room| {
-            let is_lost = new.found && !account.has_secret(now);
-            // What is sealed was opened with it. Lost, it took along what was revoked.
-            if is_lost || account.revoked.revokes(new.device, new.full_login) {
+            if account.denies(new, now) {
                 return Committed::Gone;
             }
             let set = (account.has_secret(now) || room.records(1)) && account.set_secret(new, now);

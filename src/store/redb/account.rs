@@ -158,6 +158,12 @@ impl Account {
         self.secret.as_ref().is_some_and(|secret| secret.logins.contains(login))
     }
 
+    /// Whether nothing may be sealed with this secret: for a client that was revoked, or under one that was found and is gone since. What was
+    /// revoked has gone with it.
+    pub(super) fn denies(&self, new: &NewSecret, now: Timestamp) -> bool {
+        self.revoked.revokes(new.device, new.full_login) || (new.found && !self.has_secret(now))
+    }
+
     /// Whether the account would have one more secret by this one.
     pub(super) fn lacks_secret(&self, new: &NewSecret, now: Timestamp) -> bool {
         !new.found && !self.has_secret(now)
@@ -194,6 +200,10 @@ impl Account {
     ) -> Result<(), Committed> {
         let Some(device) = device_of(remember, link) else {
             if let Some(new) = &remember.secret {
+                // All that is known of such a client is in its secret.
+                if self.denies(new, now) {
+                    return Err(Committed::Gone);
+                }
                 self.set_secret(new, now);
             }
             return Ok(());

@@ -112,11 +112,7 @@ impl Work<'_> {
             self.sweep(now, SWEPT_FOR_ROOM)?;
         }
         let mut loaded = self.load_or_new(&new.identity)?;
-        if loaded.account.revoked.revokes(new.device, new.full_login) {
-            return Ok(Committed::Gone);
-        }
-        // What is sealed was opened with it. Lost, it took along what was revoked.
-        if new.found && !loaded.account.has_secret(now) {
+        if loaded.account.denies(new, now) {
             return Ok(Committed::Gone);
         }
         // Without room for it, it is as with another one: what it would have sealed is not issued.

@@ -148,10 +148,11 @@ impl<W: Wire> Session<'_, W> {
     /// is on the session.
     pub(super) async fn remember(&mut self, remember: &Remember) -> Result<Committed, Stop> {
         let Some(client) = Client::of(remember) else {
-            if let Some(new) = &remember.secret {
-                self.set_secret(new).await?;
-            }
-            return Ok(Committed::Done);
+            return match &remember.secret {
+                Some(new) if self.set_secret(new).await? == Committed::Gone => Ok(Committed::Gone),
+                // Also where the account goes on with another one, or has no room for one: then what was sealed is unknown.
+                _ => Ok(Committed::Done),
+            };
         };
         let account = account_name(client.identity);
         let created = seconds(client.created);
