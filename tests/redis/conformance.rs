@@ -84,7 +84,7 @@ impl<'r> Subject for Tasks<'r> {
 }
 
 const REOPENED: usize = 5;
-const LIMITED: usize = 3;
+const LIMITED: usize = 4;
 
 #[test]
 fn the_contract_of_the_synchronous_store() {

@@ -230,6 +230,21 @@ fn an_account_has_so_many_clients_and_a_client_so_many_sessions() {
     assert_eq!(node.revoke("alice", Revoke::All, later(23)), Ok(3));
 }
 
+/// Where another client gives way, it is one that did not come back, also of those that logged in in the same second.
+#[test]
+fn a_client_that_came_back_at_once_stays() {
+    let Some(server) = Server::start(FORGETFUL) else { return };
+    let node = RedisStore::new(server.settings("a").devices_per_account(2)).unwrap();
+    let used = Client::known(&node, "alice", START);
+    assert_eq!(used.is_accepted(&node, 1, START), Ok(true));
+    for _ in 0..3 {
+        Client::known(&node, "alice", START);
+        assert_eq!(used.is_on_its_session(&node, START), Ok(true));
+    }
+    assert_eq!(used.is_accepted(&node, 2, later(1)), Ok(true));
+    assert_eq!(node.devices("alice", None, later(1)).unwrap().len(), 2);
+}
+
 /// Whatever the order, and over all 64 bits, the server's window is this crate's.
 #[test]
 fn the_window_of_the_script_is_the_window() {

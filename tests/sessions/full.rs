@@ -1,7 +1,7 @@
 //! What a store takes, what gives way in a full one, and until when it keeps what it has.
 
 use fast_reauth::assertion::{AccountSecret, HtMechanism, LoginId, Revocations, ServiceKeys, TokenRequest};
-use fast_reauth::store::{Commit, Link, LoginOf, NewSecret, Remember, Use};
+use fast_reauth::store::{Commit, Link, LoginOf, NewSecret, Remember, TokenUse, Use};
 
 use super::*;
 
@@ -144,6 +144,45 @@ fn a_revoked_client_goes_first() {
     let last = pair.full_login("alice", &Tls::full());
     let devices: Vec<_> = pair.store.devices("alice", None, pair.now).unwrap().iter().map(|one| one.id).collect();
     assert_eq!(devices, [unused, last]);
+}
+
+/// In the second of its login, too.
+#[test]
+fn a_client_that_came_back_at_once_is_in_use() {
+    let came_back = |records, devices_per_account| {
+        let mut pair = Pair::new(server());
+        pair.store = room_for(records, devices_per_account);
+        let device = pair.full_login("alice", &Tls::full());
+        assert!(accepted(&pair.reconnect("alice", &Tls::full(), None, EXPR)));
+        (pair, device)
+    };
+    // In a full store,
+    let (pair, device) = came_back(1, 8);
+    let before = fingerprint(&pair.store);
+    assert_eq!(commit(&pair, &remember(&pair, "alice", DeviceId::new([3; 8]))), Committed::Full);
+    assert_eq!(fingerprint(&pair.store), before);
+    assert_eq!(pair.store.devices("alice", None, pair.now).unwrap()[0].id, device);
+    // and in an account that has its clients.
+    let (pair, device) = came_back(8, 2);
+    for n in 3..6 {
+        assert_eq!(commit(&pair, &remember(&pair, "alice", DeviceId::new([n; 8]))), Committed::Done);
+        let left = pair.store.devices("alice", None, pair.now).unwrap();
+        assert!(left.len() == 2 && left.iter().any(|one| one.id == device));
+    }
+}
+
+/// With a token, too.
+#[test]
+fn a_client_that_came_back_at_once_with_a_token_is_in_use() {
+    let mut pair = Pair::new(server().fast([HtMechanism::HT_SHA_256_EXPR], ServiceKeys::new(1, &[1; 32])));
+    pair.store = room_for(1, 8);
+    let login = Remember { records: Vec::new(), ..with_token(&pair) };
+    assert_eq!(commit(&pair, &login), Committed::Done);
+    let token = login.token.unwrap();
+    let salt = *token.new_token().unwrap().salt();
+    let used = TokenUse { token: *token.id(), salt, count: None, invalidate: false, issue: None };
+    assert_eq!(pair.store.commit(&Commit::Token(used), pair.now), Ok(Committed::Done));
+    assert_eq!(commit(&pair, &remember(&pair, "alice", DeviceId::new([3; 8]))), Committed::Full);
 }
 
 #[test]

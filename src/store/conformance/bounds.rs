@@ -117,3 +117,17 @@ pub(super) fn one_account_costs_another_nothing(on: On<'_>) -> Checked {
     // An account that has no room for more goes on with what it has.
     on.apply(&counted(&record, 2, at(6)), at(6), Committed::Done, "an assertion in use in a full store")
 }
+
+pub(super) fn one_that_came_back_at_once_stays(on: On<'_>) -> Checked {
+    let [first, again] = [1, 2].map(|n| client("alice", n, at(0)));
+    let record = first.record(EXPR);
+    on.remember(&first.with_records(from_ref(&record)), at(0), Committed::Done, "a full login")?;
+    on.apply(&first_use_of(&record, at(0)), at(0), Committed::Done, "the first use, in the second of the login")?;
+    // Also where the account's own next login would have its place.
+    match on.commit(&Commit::Remember(again.with_records(&[again.record(EXPR)])), at(0))? {
+        Committed::Done | Committed::Full => {}
+        other => return Err(format!("a login where there may be no room: {other:?}")),
+    }
+    on.must_live(&record, at(1), "in use since the second of its login, in a full store")?;
+    Ok(())
+}

@@ -103,6 +103,7 @@ pub(super) static CASES: &[Case] = cases! {
     Plain(bounds::nothing_is_lost_before_its_time);
     Plain(bounds::what_expired_is_no_device);
     Limited(bounds::one_account_costs_another_nothing, 16);
+    Limited(bounds::one_that_came_back_at_once_stays, 1);
     Limited(bounds::secrets_take_room, 16);
     Limited(bounds::secrets_that_are_over_take_none, 2);
     Reopened(reopening::clients);

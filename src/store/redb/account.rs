@@ -82,8 +82,11 @@ impl Client {
             || self.lineages.iter().any(|(_, lineage)| meant(&lineage.scope) && now < lineage.expires)
     }
 
+    /// Whether it never came back. If it did in the very second of its login, only what it used then says so.
     pub(super) fn was_never_used(&self) -> bool {
-        self.device.last_used == self.device.created
+        let is_unused = self.records.iter().all(|stored| stored.record.is_tentative())
+            && self.tokens.iter().all(|tokens| tokens.record().current.is_none());
+        self.device.last_used == self.device.created && is_unused
     }
 
     pub(super) fn used(&mut self, now: Timestamp) {

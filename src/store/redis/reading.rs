@@ -169,7 +169,7 @@ impl Operation for Devices<'_> {
         let mut used: HashMap<[u8; 8], (u64, bool)> = HashMap::new();
         for reply in session.run(calls).await? {
             for client in list(&reply)? {
-                let [device, last, live] = tuple(client)?;
+                let [device, last, live, _] = tuple(client)?;
                 let known = used.entry(name(device)?).or_default();
                 *known = (known.0.max(number(last)?), known.1 | flag(live)?);
             }

@@ -106,6 +106,8 @@ struct Known {
     last: u64,
     gone: bool,
     live: bool,
+    /// In the second of its login or later.
+    used: bool,
     turn: u64,
     logins: Vec<Name>,
     sessions: Vec<Name>,
@@ -120,6 +122,7 @@ impl Known {
             last: number(last)?,
             gone: flag(gone)?,
             live: flag(live)?,
+            used: false,
             turn: number(turn)?,
             logins: names(octets(logins)?).collect(),
             sessions: names(octets(sessions)?).collect(),
@@ -277,15 +280,17 @@ impl<W: Wire> Session<'_, W> {
             let calls = logins.iter().map(ask).collect();
             for reply in self.run(calls).await? {
                 for used in list(&reply)? {
-                    let [device, last, live] = tuple(used)?;
-                    let (device, last, live) = (name::<8>(device)?, number(last)?, flag(live)?);
+                    let [device, last, live, used] = tuple(used)?;
+                    let (device, last, live, used) = (name::<8>(device)?, number(last)?, flag(live)?, flag(used)?);
                     if let Some(known) = all.iter_mut().find(|known| known.device == device) {
                         (known.last, known.live) = (known.last.max(last), known.live | live);
+                        known.used |= used;
                     }
                 }
             }
             // One of which nothing is left, then a revoked one, then one that was never used again, then the one used least lately.
-            all.sort_by_key(|one| (one.live, !one.gone, one.last > one.created, one.last, one.turn));
+            let came_back = |one: &Known| one.used || one.last > one.created;
+            all.sort_by_key(|one| (one.live, !one.gone, came_back(one), one.last, one.turn));
             all.truncate((all.len() + 1).saturating_sub(self.shared.settings.devices_per_account));
         }
         let mut calls = Vec::new();

@@ -16,6 +16,17 @@ local function is_live(account, device, d, now)
   return live or (t and t.a == account and t.d == device and now < last(t)) or false
 end
 
+-- Whether something of it was used, which in the second of its login no time tells.
+local function is_used(account, device, d)
+  local used = false
+  each(d.r, 16, function(id)
+    local r = get('r' .. id)
+    used = used or (r and r.u == 0) or false
+  end)
+  local t = d.t ~= '' and get('t' .. d.t)
+  return used or (t and t.a == account and t.d == device and t.c ~= nil) or false
+end
+
 -- A record, tokens, and the account's state, as they are kept.
 function ops.read()
   local now, id, token, account = num(), arg(), arg(), arg() == '1'
@@ -78,7 +89,7 @@ end
 function ops.list()
   local now, account, list = num(), arg(), {}
   each_client(account, function(device, d)
-    list[#list + 1] = { device, d.l, is_live(account, device, d, now) and 1 or 0 }
+    list[#list + 1] = { device, d.l, is_live(account, device, d, now) and 1 or 0, is_used(account, device, d) and 1 or 0 }
   end)
   return list
 end
