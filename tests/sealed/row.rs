@@ -1,0 +1,117 @@
+//! The row that the store keeps of an account: its secret, and what was revoked.
+
+use super::*;
+
+/// The row of alice's account as it is now, to put into another store.
+fn row(service: &Service) -> NewSecret {
+    let lookup = service.connection(&Tls::full()).account_lookup("alice");
+    let state = service.store.lookup(&lookup, service.now).unwrap().account.into_option().expect("the account's row");
+    let (login, identity, secret) = (lookup.login.unwrap().id(), state.identity.clone(), state.secret.clone());
+    let (device, full_login, until) = (DeviceId::new([9; 8]), service.now, later(40 * DAY));
+    NewSecret { login, identity, secret, found: false, device, full_login, until }
+}
+
+#[test]
+fn nodes_need_the_keys_and_one_row() {
+    let mut service = Service::new();
+    let sealed = service.sealed("alice");
+    let lookup = service.connection(&Tls::full()).account_lookup("alice");
+    let state = service.store.lookup(&lookup, service.now).unwrap().account.into_option().expect("the account's row");
+    // Another node, another store: nothing but that row.
+    service.store = MemoryStore::default();
+    assert_eq!(service.try_this(&sealed), Outcome::Stale, "without the row nothing opens");
+    let login = lookup.login.unwrap().id();
+    let (identity, secret) = ("alice".into(), state.secret.clone());
+    let (device, full_login, until) = (DeviceId::new([9; 8]), service.now, later(40 * DAY));
+    let row = NewSecret { login, identity, secret, found: false, device, full_login, until };
+    service.commit(&Commit::Secret(row));
+    assert_eq!(service.try_this(&sealed), Outcome::Accepted);
+}
+
+#[test]
+fn a_secret_is_never_replaced_by_a_second_one() {
+    let service = Service::new();
+    let first = service.sealed("alice");
+    let second = service.sealed("alice");
+    assert_eq!(service.try_this(&first), Outcome::Accepted);
+    assert_eq!(service.try_this(&second), Outcome::Accepted);
+    let login = service.connection(&Tls::full()).account_lookup("alice").login.unwrap().id();
+    let secret = fast_reauth::assertion::AccountSecret::new([1; 16]);
+    let (device, full_login, until) = (DeviceId::new([9; 8]), service.now, later(DAY));
+    let other = NewSecret { login, identity: "alice".into(), secret, found: false, device, full_login, until };
+    assert_eq!(service.store.commit(&Commit::Secret(other), service.now), Ok(Committed::WithoutSuccessor));
+    assert_eq!(service.try_this(&first), Outcome::Accepted);
+}
+
+#[test]
+fn the_row_of_another_account_opens_nothing() {
+    // Its secret is the same one: what was revoked of the one account says nothing of the other.
+    let mut service = Service::new();
+    let sealed = service.sealed("alice");
+    let row = NewSecret { identity: "bob".into(), ..row(&service) };
+    service.store = MemoryStore::default();
+    service.commit(&Commit::Secret(row));
+    assert_eq!(service.try_this(&sealed), Outcome::Stale);
+}
+
+#[test]
+fn the_row_that_stands_in_for_another_opens_nothing() {
+    let service = Service::new();
+    let sealed = service.sealed("alice");
+    let tls = Tls::full();
+    let message = iky::Client::start(&sealed, &tls.client(), None, None).unwrap().message;
+    let connection = service.connection(&tls);
+    assert_eq!(with_stand_ins(connection.iky(sealed.pin(), &message), &service.store, service.now), Outcome::Stale);
+    assert_eq!(connection.iky(sealed.pin(), &message).run(&service.store, service.now).outcome, Outcome::Accepted);
+}
+
+#[test]
+fn two_accounts_of_one_login_name_share_no_secret() {
+    let service = Service::new();
+    service.sealed("alice");
+    let of_alice = row(&service);
+    let (tls, full) = (Tls::full(), bound("alice"));
+    let mut connection = service.connection(&tls);
+    let found = service.store.lookup(&connection.account_lookup("alice"), service.now).unwrap().account;
+    assert!(found.is_there());
+    let login = Login { full: &full, identity: "bob", device: DeviceId::new(fresh()), now: service.now };
+    let (logged_in, sealed) = connection.logged_in_granting_sealed(login, Pin::SHA_256_EXPR, &fresh(), found.get());
+    let Commit::Remember(remember) = logged_in.commit else { panic!("a login") };
+    let of_bob = remember.secret.expect("a secret of his own");
+    assert!(sealed.is_some() && !of_bob.found && *of_bob.identity == *"bob");
+    assert!(of_bob.secret != of_alice.secret, "whoever revokes one of them revokes nothing of the other");
+}
+
+/// A secret that was found, and that the store lost since, took along what was revoked.
+#[test]
+fn nothing_is_granted_under_a_secret_that_was_lost_meanwhile() {
+    let service = Service::new();
+    service.sealed("alice");
+    let secret = Some(NewSecret { found: true, ..row(&service) });
+    let alone = Commit::Remember(Remember { records: Vec::new(), token: None, link: None, secret });
+    assert_eq!(service.store.commit(&alone, service.now), Ok(Committed::Done));
+    assert_eq!(MemoryStore::default().commit(&alone, service.now), Ok(Committed::Gone));
+}
+
+#[test]
+fn a_store_that_lost_its_rows_gets_none_back() {
+    let mut service = Service::new();
+    let (held, message, tls) = sealing_anew(&mut service);
+    let connection = service.connection(&tls);
+    let Received::Lookup(pending) = connection.iky(held.pin(), &message) else { panic!("a lookup") };
+    let found = service.store.lookup(pending.lookup(), service.now);
+    let Step::Commit(pending) = pending.found(found, service.now) else { panic!("a new one under the new key") };
+    let (empty, commit) = (MemoryStore::default(), pending.commit().clone());
+    let committed = empty.commit(&commit, service.now);
+    assert_eq!(committed, Ok(Committed::Gone));
+    assert!(empty.is_empty(), "with it what was revoked would be forgotten");
+    let verdict = pending.committed(committed);
+    assert_eq!(verdict.outcome, Outcome::Stale);
+    assert!(verdict.recognised.is_none());
+    // The same where the account is known again, by another login.
+    let elsewhere = Service::new();
+    elsewhere.full_login("alice");
+    assert_eq!(elsewhere.store.commit(&commit, service.now), Ok(Committed::Gone));
+    let lookup = elsewhere.connection(&Tls::full()).account_lookup("alice");
+    assert!(elsewhere.store.lookup(&lookup, service.now).unwrap().account.get().is_none());
+}
