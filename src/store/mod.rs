@@ -16,6 +16,7 @@ mod memory;
 mod redb;
 #[cfg(feature = "redis")]
 pub mod redis;
+mod revoked;
 mod sought;
 mod token;
 mod window;

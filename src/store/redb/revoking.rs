@@ -1,7 +1,7 @@
 //! Revocation within an account.
 
 use super::super::{Revoke, StoredTokens};
-use super::account::{Account, Client};
+use super::account::Account;
 use crate::assertion::AssertionId;
 use crate::time::Timestamp;
 
@@ -9,27 +9,15 @@ impl Account {
     /// Marks clients as revoked. What is kept of them is kept to tell them so, and to keep their sessions from starting anew.
     pub(super) fn revoke(&mut self, which: Revoke, now: Timestamp) -> usize {
         let latest = self.secret.as_ref().map(|secret| secret.latest);
-        let (only, but) = match which {
-            // Where one too many takes all others with it, the secret stays, as it has what was revoked.
-            Revoke::Device(id) => {
-                let takes_all = self.revoked.revoke(id, now, latest);
-                (Some(id).filter(|_| !takes_all), None)
-            }
-            Revoke::AllBut(id) => {
-                self.revoked.revoke_all(now, latest, Some(id));
-                (None, Some(id))
-            }
-            Revoke::All => {
-                self.revoked.revoke_all(now, latest, None);
-                self.secret = None;
-                (None, None)
-            }
+        let clients = which.write_to(&mut self.revoked, latest, now);
+        match which {
             Revoke::Assertion(id) => return self.revoke_assertion(id, now),
-        };
-        let is_meant =
-            |client: &&mut Client| only.is_none_or(|id| client.device.id == id) && but != Some(client.device.id);
+            Revoke::All => self.secret = None,
+            // Also where one too many takes all others with it the secret stays, as it has what was revoked.
+            Revoke::Device(_) | Revoke::AllBut(_) => {}
+        }
         let mut count = 0;
-        for client in self.clients.iter_mut().filter(is_meant) {
+        for client in self.clients.iter_mut().filter(|client| clients.include(client.device.id)) {
             count += usize::from(client.is_live(now));
             client.revoked = true;
             client.tokens.iter_mut().for_each(StoredTokens::revoke);
