@@ -129,7 +129,7 @@ impl AwaitProofKeys<'_> {
         let sought = opened.as_ref().unwrap_or(&found.record);
         // Of what stands in for a record that isn't there, nothing is believed.
         let is_meant = self.is_meant(sought, lineage, now) & sought.is_there();
-        let stand_in = stand_in(self.pin);
+        let stand_in = self.stand_in(sought);
         let stored_key = self.stored_key(sought, &stand_in);
 
         let ancestor = if self.message.lineage { lineage.and_then(|lineage| lineage.lineage.as_ref()) } else { None };
@@ -171,6 +171,16 @@ impl AwaitProofKeys<'_> {
         let (name, is_there) = (bound.login_name, sought.is_there());
         let is_theirs = *choose(is_there, account.map_or(name, |account| &account.identity), name) == *record.identity;
         Some((Arc::new(record), is_ours & is_theirs & is_there))
+    }
+
+    /// Drawn by the id that was found, or by the one that was asked for.
+    fn stand_in(&self, sought: &Sought<Record>) -> Secret {
+        let asked_for = match &self.message.assertion {
+            Named::Id(id) => Some(id),
+            Named::Sealed(_) => None,
+        };
+        let id = sought.any().map(|record| &record.id).or(asked_for);
+        stand_in(self.pin, id.map_or(0, |id| id.as_octets()[0]))
     }
 
     /// The key to check the proof with, of the record or of what stands in for it, if it is one of this mechanism: what is no public key is
