@@ -57,6 +57,19 @@ impl Forger {
     /// The formulas of the draft once more, for HMAC with SHA-256 and EXPR or NONE.
     pub(crate) fn prove(&self, tls: &Tls, before: Option<&Tls>, covered: &str) -> Vec<u8> {
         use ring::{digest, hmac};
+        let stored = digest::digest(&digest::SHA256, &self.client_key);
+        let mask =
+            hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, stored.as_ref()), &self.transcript(tls, before, covered));
+        let proof: Vec<u8> = mask.as_ref().iter().zip(&self.client_key).map(|(a, b)| a ^ b).collect();
+        self.with_proof(covered, &proof)
+    }
+
+    pub(crate) fn with_proof(&self, covered: &str, proof: &[u8]) -> Vec<u8> {
+        format!("{covered},p={}", b64(proof)).into_bytes()
+    }
+
+    /// `T`.
+    pub(crate) fn transcript(&self, tls: &Tls, before: Option<&Tls>, covered: &str) -> Vec<u8> {
         let expr = self.mechanism.ends_with("EXPR");
         let mut binding = [0; 32];
         if tls.early_data && tls.early_exporter {
@@ -83,10 +96,7 @@ impl Forger {
             t.extend((part.len() as u32).to_be_bytes());
             t.extend(part);
         }
-        let stored = digest::digest(&digest::SHA256, &self.client_key);
-        let mask = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, stored.as_ref()), &t);
-        let proof: Vec<u8> = mask.as_ref().iter().zip(&self.client_key).map(|(a, b)| a ^ b).collect();
-        format!("{covered},p={}", b64(&proof)).into_bytes()
+        t
     }
 }
 

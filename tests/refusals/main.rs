@@ -18,6 +18,7 @@ mod origin;
 mod record;
 mod replay;
 mod signed;
+mod stand_in;
 mod stolen;
 mod stored;
 mod values;
