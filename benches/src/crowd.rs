@@ -45,8 +45,13 @@ fn leak<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))
 }
 
+/// Where this one of a crowd logged in: other keys and ids in each crowd.
+fn channel_of(crowd: u64, number: usize) -> Channel {
+    Channel::new(crowd << 32 | (1 + number as u64))
+}
+
 /// Clients of IKY assertions, sealed or not, each of one of these mechanisms; with the messages of those that use the last.
-pub fn iky(pins: &[Pin], sealed: bool) -> Result<Crowd, Fault> {
+pub fn iky(pins: &[Pin], sealed: bool, which: u64) -> Result<Crowd, Fault> {
     let last = *pins.last().ok_or("no mechanism")?;
     let mut policy = Policy::default();
     policy.lineage = LineageRule::Never;
@@ -60,7 +65,7 @@ pub fn iky(pins: &[Pin], sealed: bool) -> Result<Crowd, Fault> {
     let mut messages = Vec::new();
     for number in 0..ACCOUNTS {
         let pin = pins[number % pins.len()];
-        let (first, name) = (Channel::new(1 + number as u64), name_of(number));
+        let (first, name) = (channel_of(which, number), name_of(number));
         let full = FullLogin::new(FULL[0], &name)?.bound_by(BindingType::Exporter);
         let exporter = |label: &[u8], context: &[u8], out: &mut [u8]| first.export(label, context, out);
         let mut origin = Connection::new(server, first.facts()?).seal_with(for_sealing(&first));
@@ -85,7 +90,7 @@ pub fn iky(pins: &[Pin], sealed: bool) -> Result<Crowd, Fault> {
 }
 
 /// Clients of tokens.
-pub fn ht(mechanism: HtMechanism) -> Result<Crowd, Fault> {
+pub fn ht(mechanism: HtMechanism, which: u64) -> Result<Crowd, Fault> {
     let server = Server::new(Service::XMPP, [ServerName::parse(NAME)?], FULL)?;
     let server = leak(server.fast([mechanism], ServiceKeys::new(1, &SERVICE_KEY)));
     let (store, facts) = (MemoryStore::default(), Channel::new(0).facts()?);
@@ -93,7 +98,7 @@ pub fn ht(mechanism: HtMechanism) -> Result<Crowd, Fault> {
     let (scope, policy) = (Scope::new(Service::XMPP, ServerName::parse(NAME)?), Policy::default());
     let mut messages = Vec::new();
     for number in 0..ACCOUNTS {
-        let (first, name) = (Channel::new(1 + number as u64), name_of(number));
+        let (first, name) = (channel_of(which, number), name_of(number));
         let full = FullLogin::new(FULL[0], &name)?.bound_by(BindingType::Exporter);
         let exporter = |label: &[u8], context: &[u8], out: &mut [u8]| first.export(label, context, out);
         let request = TokenRequest { mechanism, authcid: &name, client: CLIENT, random: first.octets(b"token") };

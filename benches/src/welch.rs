@@ -73,3 +73,15 @@ pub fn compare(samples: &[Sample]) -> Difference {
     }
     most
 }
+
+/// Whether the differences of several stores differ from none (Student's t): what one has by how it came to lie, another has the other way around.
+/// Nothing can be said of less than two.
+pub fn t_among(differences: impl Iterator<Item = f64>) -> f64 {
+    let mut all = Class::default();
+    for difference in differences {
+        all.count += 1.0;
+        all.sum += difference;
+        all.squares += difference * difference;
+    }
+    if all.count < 2.0 { 0.0 } else { all.mean() / all.variance().sqrt() }
+}

@@ -1,6 +1,7 @@
 //! Measures each pair of messages that are to take the same, and its leaky twin: `constant_time SAMPLES [PAIR...]`.
 //!
-//! Prints a line for each: its name, whether it is the server or the twin, t, the difference in nanoseconds, and how long the first class takes.
+//! Prints a line for each: its name, whether it is the server or the twin, t, the difference in nanoseconds, how long the first class takes, and t among
+//! the crowds.
 //! `constant_time --judge PAIR server|twin CLASS MESSAGES` only has so many messages of one class judged, for whoever counts instructions.
 
 use std::process::ExitCode;
@@ -8,16 +9,25 @@ use std::time::Instant;
 
 use fast_reauth_benches::pairs::{ALL, Ask, Judge, Pair};
 use fast_reauth_benches::random::Random;
-use fast_reauth_benches::welch::{Difference, Sample, compare};
+use fast_reauth_benches::welch::{Difference, Sample, compare, t_among};
 use fast_reauth_benches::{Fault, measured};
 
-/// How often it is done before it is measured.
+/// How often it is done with each crowd before it is measured.
 const WARM_UP: usize = 1000;
+/// Where a store's records come to lie makes some a little faster to find than others; so the crowd, and its store, are others after so many
+/// measurements.
+const OF_A_CROWD: usize = 10_000;
 
 /// Each measurement is of another account, and on its own: both messages are judged once before, in either order, so that what either needs is in the
 /// processor's caches, and then one of them is measured.
-fn measure(pair: &Pair, ask: &Ask, judge: &mut Judge, samples: usize, random: &mut Random) -> Difference {
-    let mut taken: Vec<Sample> = Vec::with_capacity(samples);
+fn measure(
+    pair: &Pair,
+    ask: &Ask<'_>,
+    judge: &mut Judge<'_>,
+    samples: usize,
+    random: &mut Random,
+    taken: &mut Vec<Sample>,
+) {
     let mut message = Vec::with_capacity(4096);
     for number in 0..WARM_UP + samples {
         let mut make = ask(random);
@@ -41,13 +51,13 @@ fn measure(pair: &Pair, ask: &Ask, judge: &mut Judge, samples: usize, random: &m
             taken.push(sample);
         }
     }
-    compare(&taken)
 }
 
 /// Has messages of this class judged, each of another account.
 fn judge_only(pair: &Pair, is_twin: bool, class: bool, messages: usize) -> Result<(), Fault> {
     // The same messages for each class, but for what makes the class.
-    let (mut ready, mut random) = ((pair.ready)()?, Random::seeded(9));
+    let (crowd, mut random) = ((pair.crowd)(0)?, Random::seeded(9));
+    let mut ready = (pair.ready)(&crowd);
     let judge = if is_twin { &mut ready.twin } else { &mut ready.server };
     for _ in 0..messages {
         let message = (ready.ask)(&mut random)(class, &mut random);
@@ -74,10 +84,18 @@ fn run() -> Result<(), Fault> {
     }
     let mut random = Random::new()?;
     for pair in ALL.iter().filter(|pair| names.is_empty() || names.iter().any(|name| name == pair.name)) {
-        let mut ready = (pair.ready)()?;
-        for (who, judge) in [("server", &mut ready.server), ("twin", &mut ready.twin)] {
-            let Difference { t, nanoseconds, mean } = measure(pair, &ready.ask, judge, samples, &mut random);
-            println!("{} {who} {t:.2} {nanoseconds:.2} {mean:.0}", pair.name);
+        let mut taken = [const { Vec::new() }; 2];
+        for number in 0..samples.div_ceil(OF_A_CROWD) {
+            let crowd = (pair.crowd)(number as u64)?;
+            let (mut ready, some) = ((pair.ready)(&crowd), OF_A_CROWD.min(samples - number * OF_A_CROWD));
+            for (judge, taken) in [&mut ready.server, &mut ready.twin].into_iter().zip(&mut taken) {
+                measure(pair, &ready.ask, judge, some, &mut random, taken);
+            }
+        }
+        for (who, taken) in ["server", "twin"].into_iter().zip(&taken) {
+            let Difference { t, nanoseconds, mean } = compare(taken);
+            let among = t_among(taken.chunks(OF_A_CROWD).map(|some| compare(some).nanoseconds));
+            println!("{} {who} {t:.2} {nanoseconds:.2} {mean:.0} {among:.2}", pair.name);
         }
     }
     Ok(())
