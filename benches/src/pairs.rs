@@ -106,19 +106,25 @@ pub const ALL: &[Pair] = &[
         name: "sealed-tag",
         classes: [("altered tag", Outcome::Stale), ("wrong proof", Outcome::BadProof)],
         crowd: sealing,
-        ready: |crowd| sealed(crowd, |octets, random| *octets.last_mut().expect("a tag") ^= random.octet()),
+        ready: |crowd| sealed(PIN, crowd, |octets, random| *octets.last_mut().expect("a tag") ^= random.octet()),
+    },
+    Pair {
+        name: "sealed-signed",
+        classes: [("altered tag", Outcome::Stale), ("wrong signature", Outcome::BadProof)],
+        crowd: |number| crowd::iky(&[SIGNED], true, number),
+        ready: |crowd| sealed(SIGNED, crowd, |octets, random| *octets.last_mut().expect("a tag") ^= random.octet()),
     },
     Pair {
         name: "sealed-salt",
         classes: [("altered first octets", Outcome::Stale), ("wrong proof", Outcome::BadProof)],
         crowd: sealing,
-        ready: |crowd| sealed(crowd, |octets, random| octets[5] ^= random.octet()),
+        ready: |crowd| sealed(PIN, crowd, |octets, random| octets[5] ^= random.octet()),
     },
     Pair {
         name: "sealed-key",
         classes: [("id of no service key", Outcome::Stale), ("wrong proof", Outcome::BadProof)],
         crowd: sealing,
-        ready: |crowd| sealed(crowd, |octets, random| octets[1] ^= random.octet()),
+        ready: |crowd| sealed(PIN, crowd, |octets, random| octets[1] ^= random.octet()),
     },
 ];
 
@@ -184,9 +190,16 @@ fn put(message: &mut Vec<u8>, mark: &[u8], octets: &[u8]) {
     message.splice(value, STANDARD.encode(octets).into_bytes());
 }
 
-/// Draws a proof, or a hashed token, that is wrong.
-fn forge(message: &mut Vec<u8>, random: &mut Random) {
-    put(message, b",p=", &random.octets::<32>());
+/// Draws a proof that is wrong.
+fn forge(pin: Pin, message: &mut Vec<u8>, random: &mut Random) {
+    if pin.signs() {
+        // With a scalar in its range, without which no key is looked at.
+        let mut signature = random.octets::<64>();
+        signature[63] &= 0x0f;
+        put(message, b",p=", &signature);
+    } else {
+        put(message, b",p=", &random.octets::<32>());
+    }
 }
 
 fn iky_proof(crowd: &Crowd) -> Ready<'_> {
@@ -235,16 +248,7 @@ fn by_id(pin: Pin, crowd: &Crowd) -> Ready<'_> {
         let known = &crowd.messages[random.below(crowd.messages.len())];
         let mut unknown = known.clone();
         put(&mut unknown, b",i=", &random.octets::<16>());
-        either(known.clone(), unknown, move |message, random| {
-            if pin.signs() {
-                // With a scalar in its range, without which no key is looked at.
-                let mut signature = random.octets::<64>();
-                signature[63] &= 0x0f;
-                put(message, b",p=", &signature);
-            } else {
-                forge(message, random);
-            }
-        })
+        either(known.clone(), unknown, move |message, random| forge(pin, message, random))
     };
     let judged = move |message: &[u8], leak: fn(&Found) -> bool| judge_iky(pin, message, crowd, leak);
     Ready::of_unknown(ask, judged, |found| !found.record.is_there())
@@ -270,7 +274,7 @@ fn sealed_user(crowd: &Crowd) -> Ready<'_> {
         *sealed.last_mut().expect("a tag") ^= random.octet();
         put(&mut known, b",t=", &sealed);
         let unknown = renamed(&known, random);
-        either(known, unknown, forge)
+        either(known, unknown, |message, random| forge(PIN, message, random))
     };
     let judged = |message: &[u8], leak: fn(&Found) -> bool| judge_iky(PIN, message, crowd, leak);
     Ready::of_unknown(ask, judged, |found| !found.account.is_there())
@@ -294,7 +298,7 @@ fn renamed(message: &[u8], random: &mut Random) -> Vec<u8> {
 }
 
 /// A sealed assertion that was altered, and one that was not, with a wrong proof each.
-fn sealed(crowd: &Crowd, alter: fn(&mut Vec<u8>, &mut Random)) -> Ready<'_> {
+fn sealed(pin: Pin, crowd: &Crowd, alter: fn(&mut Vec<u8>, &mut Random)) -> Ready<'_> {
     let ask = move |random: &mut Random| -> Make<'_> {
         let genuine = &crowd.messages[random.below(ACCOUNTS)];
         Box::new(move |is_genuine, random| {
@@ -305,17 +309,17 @@ fn sealed(crowd: &Crowd, alter: fn(&mut Vec<u8>, &mut Random)) -> Ready<'_> {
                 alter(&mut sealed, random);
             }
             put(&mut message, b",t=", &sealed);
-            forge(&mut message, random);
+            forge(pin, &mut message, random);
             message
         })
     };
-    let server = |message: &[u8]| judge_iky(PIN, message, crowd, |_| false);
+    let server = move |message: &[u8]| judge_iky(pin, message, crowd, |_| false);
     // A server that knows what it sealed, and looks no further at what it did not.
     let issued: Vec<Vec<u8>> = crowd.messages.iter().map(|message| message[value(message, b",t=")].to_vec()).collect();
     let issued = std::collections::HashSet::<Vec<u8>>::from_iter(issued);
     let twin = move |message: &[u8]| {
         let is_issued = issued.contains(&message[value(message, b",t=")]);
-        judge_iky(PIN, message, crowd, |_| !is_issued)
+        judge_iky(pin, message, crowd, |_| !is_issued)
     };
     Ready::new(ask, server, twin)
 }

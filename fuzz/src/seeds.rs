@@ -67,7 +67,7 @@ fn stories(add: &mut dyn FnMut(&str, &[u8])) {
     let in_early_data: &[u8] = &[0, 0, 16, 0, 1, 1, 0, 0];
     let flight_kept: &[u8] = &[17, 0, 4, 0];
     let at_the_sibling: &[u8] = &[13, 0, 3, 0];
-    let stories: [&[&[u8]]; 25] = [
+    let stories: [&[&[u8]]; 26] = [
         &[alice_logs_in, alice_comes_back, on_her_session, on_her_session],
         // Somebody sends on what was sent, before and after it arrived.
         &[alice_logs_in, alice_comes_back, mallory_logs_in, &[5, 0, 0, 0], &[5, 0, 0, 1]],
@@ -134,6 +134,8 @@ fn stories(add: &mut dyn FnMut(&str, &[u8])) {
         &[alice_logs_in, in_early_data, &[16, 1, 2, 0], &[2, 1, 0, 0], &[3, 1, 0, 0], flight_kept],
         &[alice_logs_in, in_early_data, &[16, 1, 3, 0], &[2, 1, 0, 0], &[3, 1, 0, 0], flight_kept, flight_kept],
         &[alice_logs_in, in_early_data, mallory_logs_in, &[5, 0, 80, 0], &[5, 0, 80, 3], flight_kept],
+        // A server comes back from a backup that is older than early data, which somebody sends on.
+        &[alice_logs_in, in_early_data, &[9, 0, 0, 0], &[2, 1, 0, 0], &[9, 2, 0, 0], &[17, 0, 0, 0]],
         // The sibling, with its own sessions; and what was sent to one of the two, at the other.
         &[
             alice_logs_in,
@@ -200,6 +202,20 @@ fn stream(add: &mut dyn FnMut(&str, &[u8])) {
     ] {
         add("xmpp_elements", &[b"\x01\0", element.as_bytes()].concat());
         add("xmpp_elements", &[b"\0\x05", header.as_bytes(), element.as_bytes(), b"</stream:stream>"].concat());
+        for body in [
+            format!("<body xmlns='http://jabber.org/protocol/httpbind' rid='7' sid='s'>{element}</body>"),
+            format!(
+                "<body xmlns='http://jabber.org/protocol/httpbind' xmlns:stream='http://etherx.jabber.org/streams'>{element}</body>"
+            ),
+        ] {
+            add("xmpp_elements", &[b"\x06\0", body.as_bytes()].concat());
+        }
+        let open = "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='example.com' version='1.0'/>";
+        let close = "<close xmlns='urn:ietf:params:xml:ns:xmpp-framing'/>";
+        add(
+            "xmpp_elements",
+            &[b"\x07\0", open.as_bytes(), b"\0", element.as_bytes(), b"\0", close.as_bytes()].concat(),
+        );
     }
 }
 

@@ -3,19 +3,25 @@
 
 use bytes::BytesMut;
 use fast_reauth::profile::ProfileError;
+use fast_reauth::profile::xmpp::bosh::{self, Request};
 use fast_reauth::profile::xmpp::{
-    Bound, ClientElement, ClientExchange, Features, Frame, Framer, Response, ServerElement, StreamHeader, Version, auth,
+    Bound, ClientElement, ClientExchange, Features, Frame, Framer, Response, ServerElement, StreamHeader, Version,
+    auth, websocket,
 };
 
 use crate::input::{pieces, split};
 
-/// The first octet chooses between a stream and one element, the second how the stream comes in pieces.
+/// The first octet chooses between a stream, one element, a body of BOSH and messages of a WebSocket, the second how the stream comes in pieces.
 pub fn run(data: &[u8]) {
     let Some(([kind, seed], octets)) = split(data) else { return };
     if octets.len() > 20_000 {
         return;
     }
-    if kind % 2 == 0 {
+    if kind % 8 == 6 {
+        body(octets);
+    } else if kind % 8 == 7 {
+        messages(octets);
+    } else if kind % 2 == 0 {
         let whole = frames(core::iter::once(octets));
         assert_eq!(whole, frames(pieces(octets, seed)), "a stream means the same in pieces");
         whole.iter().flatten().for_each(|frame| match frame {
@@ -48,6 +54,38 @@ fn frames<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Result<Frame, Profi
         }
     }
     frames
+}
+
+/// A body of HTTP: what is understood is understood alike when it is written again.
+fn body(octets: &[u8]) {
+    if let Ok(request) = Request::parse(octets)
+        && let Ok(again) = request.to_octets()
+    {
+        assert!(Request::parse(&again).as_ref() == Ok(&request), "another request: {request:?}");
+    }
+    if let Ok(response) = bosh::Response::parse(octets)
+        && let Ok(again) = response.to_octets()
+    {
+        assert!(bosh::Response::parse(&again).as_ref() == Ok(&response), "another response: {response:?}");
+    }
+}
+
+/// Messages with a NUL between them, which XML does not have: each is an element that stands alone, and a fault is the end.
+fn messages(octets: &[u8]) {
+    let (mut reader, mut fault) = (websocket::Reader::new(), None);
+    for message in octets.split(|&octet| octet == 0) {
+        let frame = reader.receive(message);
+        if fault.is_some() {
+            assert_eq!(frame.as_ref().err(), fault.as_ref(), "a fault is forgotten");
+        }
+        match frame {
+            Ok(Frame::Element(element)) => understood(&element),
+            Ok(Frame::Header(header)) => header_again(&header),
+            Ok(Frame::NeedMore) => panic!("a message is whole"),
+            Ok(_) => {}
+            Err(error) => fault = Some(error),
+        }
+    }
 }
 
 fn header_again(header: &StreamHeader) {

@@ -66,27 +66,30 @@ fn sign(times: u8, is_negative: bool, message: &[u8]) -> (Vec<u8>, Vec<u8>) {
     (public.to_vec(), signature)
 }
 
-/// Bob's record has no public key, and is what the store reads in the place of an id that nobody has.
+/// Bob's record has no public key, and is what the store reads in the place of an id that nobody has. Named by its own id, it is for another
+/// mechanism.
 #[test]
 fn who_signs_for_the_key_of_nobody_is_nobody() {
-    let pins = [Pin::SHA_256_EXPR, Pin::ED25519_EXPR];
     let mut verified = 0;
     for _ in 0..8 {
         let mut pair = Pair::new(server_with(&[Pin::SHA_256_EXPR]));
         pair.full_login("bob", &Tls::full());
-        pair.server = server_with(&pins);
-        let tls = Tls::full();
+        pair.server = server_with(&[Pin::SHA_256_EXPR, Pin::ED25519_EXPR]);
         let bob = pair.client.assertions(&account("bob")).pop().unwrap();
-        for (times, is_negative) in [(1, false), (1, true), (3, false), (3, true)] {
-            let mut forger = Forger::of(&bob);
-            (forger.mechanism, forger.id, forger.authzid) = (Pin::ED25519_EXPR.name().into(), fresh(), "bob".into());
-            let covered = format!("p=tls-exporter,a=bob,h={NAME},i={}", forger.id_b64());
-            let (public, signature) = sign(times, is_negative, &forger.transcript(&tls, None, &covered));
-            let key = ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, &public);
-            verified += usize::from(key.verify(&forger.transcript(&tls, None, &covered), &signature).is_ok());
-            let message = forger.with_proof(&covered, &signature);
-            let _ = refused(&pair, &tls, Pin::ED25519_EXPR.name(), &message, Outcome::Stale);
+        for (id, outcome) in [(fresh(), Outcome::Stale), (*bob.id().as_octets(), Outcome::BadProof)] {
+            for (times, is_negative) in [(1, false), (1, true), (3, false), (3, true)] {
+                let tls = Tls::full();
+                let mut forger = Forger::of(&bob);
+                (forger.mechanism, forger.id) = (Pin::ED25519_EXPR.name().into(), id);
+                let covered = format!("p=tls-exporter,a=bob,h={NAME},i={}", forger.id_b64());
+                let transcript = forger.transcript(&tls, None, &covered);
+                let (public, signature) = sign(times, is_negative, &transcript);
+                let key = ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, &public);
+                verified += usize::from(key.verify(&transcript, &signature).is_ok());
+                let message = forger.with_proof(&covered, &signature);
+                let _ = refused(&pair, &tls, Pin::ED25519_EXPR.name(), &message, outcome);
+            }
         }
     }
-    assert_eq!(verified, 32, "each is a good signature, for a key that is nobody's");
+    assert_eq!(verified, 64, "each is a good signature, for a key that is nobody's");
 }

@@ -20,7 +20,7 @@ pub(super) struct Setup {
     pub(super) tokens: Option<HtMechanism>,
     pub(super) sealed: bool,
     external: bool,
-    early: bool,
+    pub(super) early: bool,
     pub(super) lineage: LineageRule,
     /// Each generation of keys, with each of two offers: IMAP's, then those of SMTP, its sibling.
     servers: [Vec<Server>; 2],
@@ -177,24 +177,24 @@ impl Service {
     }
 
     /// Comes back as it was at that age, by the draft's rules for a server from a backup: it forgets the records whose counters
-    /// it may have forgotten, and the operator repeats the revocations.
-    pub(super) fn restored(&self, age: usize, now: Timestamp) -> Self {
+    /// it may have forgotten, which is all of them where it takes early data, and the operator repeats the revocations.
+    pub(super) fn restored(&self, age: usize, early: bool, now: Timestamp) -> Self {
         let restored = Self::new();
         let log = lock(&self.log);
         let (kept, lost) = log.split_at(age.min(log.len()));
         for (change, then) in kept {
-            restored.again(change, *then);
+            restored.again(change, early, *then);
         }
         for (change, _) in lost.iter().filter(|(change, _)| !matches!(change, Change::Commit(_))) {
-            restored.again(change, now);
+            restored.again(change, early, now);
         }
         restored
     }
 
-    fn again(&self, change: &Change, then: Timestamp) {
+    fn again(&self, change: &Change, early: bool, then: Timestamp) {
         let done = match change.clone() {
             Change::Commit(Commit::Remember(mut remember)) => {
-                remember.records.retain(|record| !record.pin().needs_counter());
+                remember.records.retain(|record| !(early || record.pin().needs_counter()));
                 let replayable = |mechanism: HtMechanism| mechanism == HtMechanism::HT_SHA_256_NONE;
                 let token = remember.token.take();
                 remember.token =

@@ -394,7 +394,7 @@ impl World {
     pub(super) fn backup_or_restore(&mut self, which: usize) {
         match which % 4 {
             0 | 1 => self.backup = self.service.age(),
-            2 => self.service = self.service.restored(self.backup, self.now),
+            2 => self.service = self.service.restored(self.backup, self.setup.early, self.now),
             _ => self.service = Service::new(),
         }
         self.backup = self.backup.min(self.service.age());

@@ -17,6 +17,9 @@ use crate::mechanism::{AwaitCommit, AwaitRecord, Connection, Outcome, Received, 
 use crate::store::{Commit, Committed, Found, LoginOf, Lookup, NewSecret, Sought, Use};
 use crate::time::Timestamp;
 
+/// Where in the text of a sealed assertion there is nothing but its salt: behind its version and the id of its key, five octets.
+const SALT_AT: usize = 8;
+
 /// `e=` and its reason. Everything before a proof verified reads the same.
 const fn reason(outcome: Outcome) -> &'static str {
     match outcome {
@@ -173,14 +176,14 @@ impl AwaitProofKeys<'_> {
         Some((Arc::new(record), is_ours & is_theirs & is_there))
     }
 
-    /// Drawn by the id that was found, or by the one that was asked for.
+    /// Drawn by the id that was found, or by the one that was asked for; or by an octet of the sealed assertion's salt, as what can't be opened has
+    /// an id that says nothing.
     fn stand_in(&self, sought: &Sought<Record>) -> Secret {
-        let asked_for = match &self.message.assertion {
-            Named::Id(id) => Some(id),
-            Named::Sealed(_) => None,
+        let drawn_by = match &self.message.assertion {
+            Named::Id(id) => sought.any().map_or(id, |record| &record.id).as_octets().first(),
+            Named::Sealed(text) => text.as_bytes().get(SALT_AT),
         };
-        let id = sought.any().map(|record| &record.id).or(asked_for);
-        stand_in(self.pin, id.map_or(0, |id| id.as_octets()[0]))
+        stand_in(self.pin, drawn_by.copied().unwrap_or_default())
     }
 
     /// The key to check the proof with, of the record or of what stands in for it, if it is one of this mechanism: what is no public key is

@@ -291,3 +291,62 @@ fn nothing_is_sealed_for_a_client_that_its_account_says_was_revoked() {
     assert_eq!(store.commit(&Commit::Use(use_with(None)), later(1)), Ok(Committed::Done));
     store.must_agree();
 }
+
+/// Two logins on one session at once, neither of which saw the other when it looked: what came of the session of the first is shared, too.
+#[test]
+fn a_session_of_two_is_shared_with_all_that_the_first_has() {
+    let store = MemoryStore::default();
+    assert_eq!(store.commit(&Commit::Remember(login("alice", 1, 1, START)), START), Ok(Committed::Done));
+    let resumed = Commit::Link(link("alice", 1, 2, None, START));
+    assert_eq!(store.commit(&resumed, START), Ok(Committed::Done));
+    for handle in [1, 3] {
+        let unseen = link("bob", 2, handle, None, START);
+        let _ = store.change_of("bob", true, START, |account, _| account.link(&unseen, &store.capacity, START));
+    }
+    let is_shared = |handle: u8| {
+        let lookup = Lookup { handle: Some(Handle::new([handle; 16])), ..Lookup::default() };
+        store.lookup(&lookup, START).unwrap().lineage.expect("a session").shared
+    };
+    assert_eq!([1, 2, 3].map(is_shared), [true, true, false]);
+    store.must_agree();
+}
+
+/// A full store: what ended makes way for a renewal, of whomever it is.
+#[test]
+fn a_renewal_in_a_store_full_of_records_that_ended_has_room() {
+    let store = MemoryStore::new(Capacity { records: 2, ..small() });
+    let used = login("alice", 1, 1, later(20 * DAY));
+    let assertion = used.records[0].id;
+    assert_eq!(store.commit(&Commit::Remember(login("bob", 2, 2, START)), START), Ok(Committed::Done));
+    assert_eq!(store.commit(&Commit::Remember(used), later(DAY)), Ok(Committed::Done));
+    for (now, committed) in [(later(2 * DAY), Committed::WithoutSuccessor), (later(21 * DAY), Committed::Done)] {
+        let renewal = Use {
+            assertion,
+            counter: None,
+            confirm: true,
+            predecessor_until: now,
+            successor: Some(Box::new(record("alice", 1, Pin::SHA_256_EXPR, 9, now))),
+            ends: None,
+            secret: None,
+        };
+        assert_eq!(store.commit(&Commit::Use(renewal), now), Ok(committed));
+    }
+    store.must_agree();
+}
+
+/// Nobody's login pays for a store full of what ended.
+#[test]
+fn a_login_to_a_full_store_looks_at_so_many_accounts_and_no_more() {
+    let store = MemoryStore::new(Capacity { records: 1000, ..Capacity::default() });
+    for number in 0..1000 {
+        let ended = Remember { link: None, ..login(&format!("user-{number}"), number, 0, START) };
+        assert_eq!(store.commit(&Commit::Remember(ended), START), Ok(Committed::Done));
+    }
+    let now = later(40 * DAY);
+    assert_eq!(
+        store.commit(&Commit::Remember(Remember { link: None, ..login("alice", 1, 1, now) }), now),
+        Ok(Committed::Done)
+    );
+    let left = store.len().0;
+    assert!((1000 - 256..=1000 - 200).contains(&left), "{left}");
+}
