@@ -49,6 +49,21 @@ fn iky_another_server_name_than_the_one_in_tls() {
     let _ = refused(&pair, &tls, EXPR[0], &message, Outcome::BadProof);
 }
 
+/// Where TLS does not show which name the client asked for, any that the server has will do.
+#[test]
+fn a_name_that_was_not_seen_in_tls_is_not_held_against_the_message() {
+    let names = [NAME, "other.example.com"].map(|name| ServerName::parse(name).unwrap());
+    let (pair, _) = logged_in(Server::new(Service::IMAP, names, FULL).unwrap());
+    let tls = Tls::full();
+    let message = good(&pair, &tls, None, Pin::SHA_256_EXPR);
+    let assumed = ServerName::parse("other.example.com").unwrap();
+    let facts = tls.server().assumed_server_name(assumed);
+    assert!(!facts.name_was_seen());
+    let connection = fast_reauth::mechanism::Connection::new(&pair.server, facts);
+    let verdict = connection.iky(Pin::SHA_256_EXPR, &message).run(&pair.store, pair.now);
+    assert_eq!(verdict.outcome, Outcome::Accepted);
+}
+
 #[test]
 fn iky_another_server_name_than_the_records() {
     let names = [NAME, "other.example.com"].map(|name| ServerName::parse(name).unwrap());
