@@ -187,33 +187,41 @@ fn the_predecessor_goes_on_for_connections_under_way() {
 
 #[test]
 fn a_granted_assertion_and_its_renewal_without_exporter() {
+    granted_and_renewed(Pin::SHA_256_NONE, &Tls { has_exporter: false, ..Tls::full() });
+}
+
+#[test]
+fn a_granted_assertion_and_its_renewal_with_the_binding_alone() {
+    granted_and_renewed(Pin::SHA_256_EXPR, &Tls { binding_alone: true, ..Tls::full() });
+}
+
+fn granted_and_renewed(pin: Pin, tls: &Tls) {
     let mut policy = Policy::default();
     policy.lineage = LineageRule::Never;
-    let mut pair = Pair::new(server_with(&[Pin::SHA_256_NONE]).policy(policy));
-    let tls = Tls { has_exporter: false, ..Tls::full() };
+    let mut pair = Pair::new(server_with(&[pin]).policy(policy));
     let seed = fresh();
-    let mut connection = pair.connection(&tls);
+    let mut connection = pair.connection(tls);
     let plain = FullLogin::new("PLAIN", "alice").unwrap();
     let login = Login { full: &plain, identity: "alice", device: DeviceId::new(fresh()), now: pair.now };
-    let commit = connection.logged_in_granting(login, Pin::SHA_256_NONE, &seed).commit;
+    let commit = connection.logged_in_granting(login, pin, &seed).commit;
     assert_eq!(pair.store.commit(&commit, pair.now), Ok(Committed::Done));
-    let offered = connection.mechanisms(pair.now);
-    let mut client = pair.client.connect(&account("alice"), tls.client()).offered(offered);
-    client.logged_in_granted(&plain, Pin::SHA_256_NONE, &seed, pair.now).unwrap();
+    let listed = connection.mechanisms(pair.now);
+    let mut client = pair.client.connect(&account("alice"), tls.client()).offered(listed);
+    client.logged_in_granted(&plain, pin, &seed, pair.now).unwrap();
     drop(client);
 
-    let none = ["IKY-SHA-256-NONE"];
-    assert!(accepted(&pair.reconnect("alice", &tls, None, &none)));
+    let offered = [pin.name()];
+    assert!(accepted(&pair.reconnect("alice", tls, None, &offered)));
     pair.now = later(6 * DAY);
     let first = *pair.client.assertions(&account("alice"))[0].id();
-    let (mut client, attempt) = pair.attempt("alice", &tls, None, &none);
+    let (mut client, attempt) = pair.attempt("alice", tls, None, &offered);
     let attempt = attempt.unwrap();
-    assert!(attempt.store_first(), "it has a counter");
-    let connection = pair.connection(&tls).grant_with(fresh());
+    assert_eq!(attempt.store_first(), pin == Pin::SHA_256_NONE, "it has a counter");
+    let connection = pair.connection(tls).grant_with(fresh());
     let verdict = pair.judge_on(&connection, attempt.mechanism(), attempt.message());
     assert!(core::str::from_utf8(verdict.message.as_deref().unwrap()).unwrap().contains(",r="));
     assert_eq!(client.settle(attempt, verdict.outcome, verdict.message.as_deref(), pair.now), Settled::LoggedIn);
-    let result = pair.reconnect("alice", &tls, None, &none);
+    let result = pair.reconnect("alice", tls, None, &offered);
     assert!(accepted(&result), "{result:?}");
     assert_ne!(*pair.client.assertions(&account("alice"))[0].id(), first);
 }

@@ -51,6 +51,8 @@ pub struct Tls {
     pub end_point: Option<[u8; 32]>,
     pub unique: Option<[u8; 12]>,
     pub has_exporter: bool,
+    /// Whether an application hands over its tls-exporter binding alone, and no exporter.
+    pub binding_alone: bool,
     pub early_data: bool,
     /// Whether the TLS stack has the exporter of early data.
     pub early_exporter: bool,
@@ -71,6 +73,7 @@ impl Tls {
             end_point: Some([7; 32]),
             unique: None,
             has_exporter: true,
+            binding_alone: false,
             early_data: false,
             early_exporter: false,
             dhe: true,
@@ -132,6 +135,11 @@ impl Tls {
             facts = facts.unique(&finished);
         }
         facts = facts.tickets(self.tickets).server_name(ServerName::parse(self.name).unwrap());
+        if self.binding_alone {
+            let mut binding = [0; 32];
+            self.export(b"EXPORTER-Channel-Binding", b"", &mut binding).unwrap();
+            return facts.tls_exporter_alone(&binding).unwrap();
+        }
         if self.has_exporter { facts.exporter(&self.exporter()).unwrap() } else { facts }
     }
 

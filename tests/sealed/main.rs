@@ -15,7 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::*;
 use fast_reauth::assertion::{AccountSecret, Binding, ClientAssertion, DeviceId, Hash, Pin, Policy, ServiceKeys};
-use fast_reauth::mechanism::{Connection, Login, Outcome, Received, Server, Step, Verdict, iky};
+use fast_reauth::mechanism::{AwaitCommit, Connection, Login, Outcome, Received, Server, Step, Verdict, iky};
 use fast_reauth::store::client::{Accounts, Plan, Settled};
 use fast_reauth::store::{Commit, Committed, MemoryStore, NewSecret, Remember, Revoke, Store};
 use fast_reauth::{Timestamp, internal};
@@ -137,4 +137,17 @@ fn sealing_anew(service: &mut Service) -> (ClientAssertion, Vec<u8>, Tls) {
     let tls = Tls::full();
     let message = iky::Client::start(&held, &tls.client(), None, None).unwrap().message;
     (held, message, tls)
+}
+
+/// What of it is to be written.
+fn up_to_its_commit(
+    service: &Service,
+    connection: &Connection<'_>,
+    held: &ClientAssertion,
+    message: &[u8],
+) -> AwaitCommit {
+    let Received::Lookup(pending) = connection.iky(held.pin(), message) else { panic!("a lookup") };
+    let found = service.store.lookup(pending.lookup(), service.now);
+    let Step::Commit(pending) = pending.found(found, service.now) else { panic!("a new one under the new key") };
+    pending
 }

@@ -55,9 +55,7 @@ fn nothing_is_sealed_for_a_client_that_was_revoked_meanwhile() {
     let mut service = Service::new();
     let (held, message, tls) = sealing_anew(&mut service);
     let connection = service.connection(&tls);
-    let Received::Lookup(pending) = connection.iky(held.pin(), &message) else { panic!("a lookup") };
-    let found = service.store.lookup(pending.lookup(), service.now);
-    let Step::Commit(pending) = pending.found(found, service.now) else { panic!("a new one under the new key") };
+    let pending = up_to_its_commit(&service, &connection, &held, &message);
     let phone = service.store.devices("alice", None, service.now).unwrap()[0].id;
     service.store.revoke("alice", Revoke::Device(phone), service.now).unwrap();
     let committed = service.store.commit(pending.commit(), service.now);

@@ -15,15 +15,10 @@ fn row(service: &Service) -> NewSecret {
 fn nodes_need_the_keys_and_one_row() {
     let mut service = Service::new();
     let sealed = service.sealed("alice");
-    let lookup = service.connection(&Tls::full()).account_lookup("alice");
-    let state = service.store.lookup(&lookup, service.now).unwrap().account.into_option().expect("the account's row");
+    let row = row(&service);
     // Another node, another store: nothing but that row.
     service.store = MemoryStore::default();
     assert_eq!(service.try_this(&sealed), Outcome::Stale, "without the row nothing opens");
-    let login = lookup.login.unwrap().id();
-    let (identity, secret) = ("alice".into(), state.secret.clone());
-    let (device, full_login, until) = (DeviceId::new([9; 8]), service.now, later(40 * DAY));
-    let row = NewSecret { login, identity, secret, found: false, device, full_login, until };
     service.commit(&Commit::Secret(row));
     assert_eq!(service.try_this(&sealed), Outcome::Accepted);
 }
@@ -35,10 +30,7 @@ fn a_secret_is_never_replaced_by_a_second_one() {
     let second = service.sealed("alice");
     assert_eq!(service.try_this(&first), Outcome::Accepted);
     assert_eq!(service.try_this(&second), Outcome::Accepted);
-    let login = service.connection(&Tls::full()).account_lookup("alice").login.unwrap().id();
-    let secret = fast_reauth::assertion::AccountSecret::new([1; 16]);
-    let (device, full_login, until) = (DeviceId::new([9; 8]), service.now, later(DAY));
-    let other = NewSecret { login, identity: "alice".into(), secret, found: false, device, full_login, until };
+    let other = NewSecret { secret: AccountSecret::new([1; 16]), ..row(&service) };
     assert_eq!(service.store.commit(&Commit::Secret(other), service.now), Ok(Committed::WithoutSuccessor));
     assert_eq!(service.try_this(&first), Outcome::Accepted);
 }
@@ -98,9 +90,7 @@ fn a_store_that_lost_its_rows_gets_none_back() {
     let mut service = Service::new();
     let (held, message, tls) = sealing_anew(&mut service);
     let connection = service.connection(&tls);
-    let Received::Lookup(pending) = connection.iky(held.pin(), &message) else { panic!("a lookup") };
-    let found = service.store.lookup(pending.lookup(), service.now);
-    let Step::Commit(pending) = pending.found(found, service.now) else { panic!("a new one under the new key") };
+    let pending = up_to_its_commit(&service, &connection, &held, &message);
     let (empty, commit) = (MemoryStore::default(), pending.commit().clone());
     let committed = empty.commit(&commit, service.now);
     assert_eq!(committed, Ok(Committed::Gone));

@@ -32,21 +32,21 @@ fn measure(
     for number in 0..WARM_UP + samples {
         let mut make = ask(random);
         let bits = random.bits();
-        let mut took = |class: bool| {
-            let made = make(class, random);
-            // Whatever class it is, it lies in the same place.
+        let mut took = |class: bool, order: bool| {
+            // Both are made, in either order, and one is taken without a branch, into the same place: the processor has done the same before.
+            let made = [make(order, random), make(!order, random)];
             message.clear();
-            message.extend_from_slice(&made);
+            message.extend_from_slice(&made[usize::from(class ^ order)]);
             let start = Instant::now();
             let outcome = judge(&message);
             let took = start.elapsed();
             assert!(outcome == pair.classes[usize::from(class)].1, "{}: {outcome:?}", pair.name);
             u32::try_from(took.as_nanos()).unwrap_or(u32::MAX)
         };
-        let (first, class) = (bits & 2 == 0, bits & 1 == 0);
-        took(first);
-        took(!first);
-        let sample = (took(class), class);
+        let [class, first, order] = [1, 2, 4].map(|bit| bits & bit == 0);
+        took(first, order);
+        took(!first, order);
+        let sample = (took(class, order), class);
         if number >= WARM_UP {
             taken.push(sample);
         }
