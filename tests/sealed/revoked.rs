@@ -95,3 +95,22 @@ fn nothing_is_granted_to_a_login_that_was_revoked_meanwhile() {
         service.commit(&granted(&service));
     }
 }
+
+/// The store knows such a client by nothing of its own.
+#[test]
+fn a_client_that_only_keeps_itself_is_linked_to_nothing_once_it_is_revoked() {
+    let mut service = Service::new();
+    let sealed = service.sealed("alice");
+    let row = row::of_alice(&service);
+    service.store = MemoryStore::default();
+    service.commit(&Commit::Secret(row));
+    let tls = Tls::full();
+    let message = iky::Client::start(&sealed, &tls.client(), None, None).unwrap().message;
+    let mut connection = service.connection(&tls);
+    let verdict = connection.iky(sealed.pin(), &message).run(&service.store, service.now);
+    let link = connection.recognised(&verdict.recognised.expect("a client"), service.now).expect("a session");
+    service.store.revoke("alice", Revoke::AllBut(DeviceId::new([9; 8])), service.now).unwrap();
+    let before = internal::fingerprint(&service.store);
+    assert_eq!(service.store.commit(&link, service.now), Ok(Committed::Gone));
+    assert_eq!(internal::fingerprint(&service.store), before);
+}

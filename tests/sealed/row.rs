@@ -3,7 +3,7 @@
 use super::*;
 
 /// The row of alice's account as it is now, to put into another store.
-fn row(service: &Service) -> NewSecret {
+pub(super) fn of_alice(service: &Service) -> NewSecret {
     let lookup = service.connection(&Tls::full()).account_lookup("alice");
     let state = service.store.lookup(&lookup, service.now).unwrap().account.into_option().expect("the account's row");
     let (login, identity, secret) = (lookup.login.unwrap().id(), state.identity.clone(), state.secret.clone());
@@ -15,7 +15,7 @@ fn row(service: &Service) -> NewSecret {
 fn nodes_need_the_keys_and_one_row() {
     let mut service = Service::new();
     let sealed = service.sealed("alice");
-    let row = row(&service);
+    let row = of_alice(&service);
     // Another node, another store: nothing but that row.
     service.store = MemoryStore::default();
     assert_eq!(service.try_this(&sealed), Outcome::Stale, "without the row nothing opens");
@@ -30,7 +30,7 @@ fn a_secret_is_never_replaced_by_a_second_one() {
     let second = service.sealed("alice");
     assert_eq!(service.try_this(&first), Outcome::Accepted);
     assert_eq!(service.try_this(&second), Outcome::Accepted);
-    let other = NewSecret { secret: AccountSecret::new([1; 16]), ..row(&service) };
+    let other = NewSecret { secret: AccountSecret::new([1; 16]), ..of_alice(&service) };
     assert_eq!(service.store.commit(&Commit::Secret(other), service.now), Ok(Committed::WithoutSuccessor));
     assert_eq!(service.try_this(&first), Outcome::Accepted);
 }
@@ -40,7 +40,7 @@ fn the_row_of_another_account_opens_nothing() {
     // Its secret is the same one: what was revoked of the one account says nothing of the other.
     let mut service = Service::new();
     let sealed = service.sealed("alice");
-    let row = NewSecret { identity: "bob".into(), ..row(&service) };
+    let row = NewSecret { identity: "bob".into(), ..of_alice(&service) };
     service.store = MemoryStore::default();
     service.commit(&Commit::Secret(row));
     assert_eq!(service.try_this(&sealed), Outcome::Stale);
@@ -61,7 +61,7 @@ fn the_row_that_stands_in_for_another_opens_nothing() {
 fn two_accounts_of_one_login_name_share_no_secret() {
     let service = Service::new();
     service.sealed("alice");
-    let of_alice = row(&service);
+    let alices = of_alice(&service);
     let (tls, full) = (Tls::full(), bound("alice"));
     let mut connection = service.connection(&tls);
     let found = service.store.lookup(&connection.account_lookup("alice"), service.now).unwrap().account;
@@ -71,7 +71,7 @@ fn two_accounts_of_one_login_name_share_no_secret() {
     let Commit::Remember(remember) = logged_in.commit else { panic!("a login") };
     let of_bob = remember.secret.expect("a secret of his own");
     assert!(sealed.is_some() && !of_bob.found && *of_bob.identity == *"bob");
-    assert!(of_bob.secret != of_alice.secret, "whoever revokes one of them revokes nothing of the other");
+    assert!(of_bob.secret != alices.secret, "whoever revokes one of them revokes nothing of the other");
 }
 
 /// A secret that was found, and that the store lost since, took along what was revoked.
@@ -79,7 +79,7 @@ fn two_accounts_of_one_login_name_share_no_secret() {
 fn nothing_is_granted_under_a_secret_that_was_lost_meanwhile() {
     let service = Service::new();
     service.sealed("alice");
-    let secret = Some(NewSecret { found: true, ..row(&service) });
+    let secret = Some(NewSecret { found: true, ..of_alice(&service) });
     let alone = Commit::Remember(Remember { records: Vec::new(), token: None, link: None, secret });
     assert_eq!(service.store.commit(&alone, service.now), Ok(Committed::Done));
     assert_eq!(MemoryStore::default().commit(&alone, service.now), Ok(Committed::Gone));

@@ -311,6 +311,30 @@ fn a_session_of_two_is_shared_with_all_that_the_first_has() {
     store.must_agree();
 }
 
+/// Whatever asks for it: what takes an assertion's place is of the same client and account.
+#[test]
+fn no_successor_of_somebody_else_is_kept() {
+    let store = MemoryStore::default();
+    let first = login("alice", 1, 1, START);
+    let assertion = first.records[0].id;
+    assert_eq!(store.commit(&Commit::Remember(first), START), Ok(Committed::Done));
+    for (identity, device, kept) in [("bob", 1, false), ("alice", 2, false), ("alice", 1, true)] {
+        let renewal = Use {
+            assertion,
+            counter: None,
+            confirm: true,
+            predecessor_until: START,
+            successor: Some(Box::new(record(identity, device, Pin::SHA_256_EXPR, 9, START))),
+            ends: None,
+            secret: None,
+        };
+        let expected = if kept { Committed::Done } else { Committed::WithoutSuccessor };
+        assert_eq!(store.commit(&Commit::Use(renewal), START), Ok(expected), "{identity} {device}");
+        assert_eq!(store.len().0, 1 + usize::from(kept));
+        store.must_agree();
+    }
+}
+
 /// A full store: what ended makes way for a renewal, of whomever it is.
 #[test]
 fn a_renewal_in_a_store_full_of_records_that_ended_has_room() {
