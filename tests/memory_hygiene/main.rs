@@ -9,13 +9,15 @@ mod common;
 mod memory;
 mod states;
 
+use core::cell::RefCell;
 use core::time::Duration;
 use std::thread;
 
 use common::*;
 use fast_reauth::assertion::{
-    AccountSecret, DeviceId, HtMechanism, LineageRule, Pin, Policy, Renewal, Salt, ServiceKeys, TokenRequest,
+    AccountSecret, DeviceId, FullLogin, HtMechanism, LineageRule, Pin, Policy, Renewal, Salt, ServiceKeys, TokenRequest,
 };
+use fast_reauth::channel::{ChannelFacts, Exporter as _, ExporterSecret};
 use fast_reauth::mechanism::{Login, Outcome, ht};
 use fast_reauth::store::Store;
 use fast_reauth::store::client::{Accounts, Plan, Settled};
@@ -50,14 +52,14 @@ fn derived(needles: &mut Needles) {
     let mut before = Tls::full();
     for name in ["alice", "bob", "carol", "dave", "eve"] {
         before = Tls::full();
-        let login = bound(name).keyed(&**session_key).unwrap();
-        let _ = pair.full_login_with(&login, name, &before);
+        let full = bound(name).keyed(&**session_key).unwrap();
+        full_login(needles, &pair, &full, name, &before);
         note(needles, &pair, name);
     }
     for round in 1..12 {
         pair.now = later(round * 2 * DAY);
         let tls = Tls::resuming(&before);
-        needles.add("a lineage", before.client().lineage().unwrap().expose());
+        note_exported(needles, &tls);
         let (mut client, attempt) = pair.attempt("eve", &tls, Some(&before), &["IKY-ED25519-EXPR", "IKY-SHA-256-EXPR"]);
         let attempt = attempt.unwrap();
         let verdict = pair.judge(&tls, attempt.mechanism(), attempt.message());
@@ -74,6 +76,38 @@ fn derived(needles: &mut Needles) {
     // All accounts as octets, which are wiped where they are.
     drop([(); 8].map(|()| pair.client.to_bytes()));
     pair.client.forget(&account("alice"));
+}
+
+/// A full login, and what both ends ask of the TLS stack for it.
+fn full_login(needles: &mut Needles, pair: &Pair, full: &FullLogin, name: &str, tls: &Tls) {
+    note_exported(needles, tls);
+    let needles = RefCell::new(needles);
+    let exporter = |label: &[u8], context: &[u8], out: &mut [u8]| {
+        tls.export(label, context, out)?;
+        needles.borrow_mut().add("a derived seed", out);
+        Ok(())
+    };
+    let mut connection = pair.connection(tls);
+    let offered = connection.mechanisms(pair.now);
+    let login = Login { full, identity: name, device: DeviceId::new(fresh()), now: pair.now };
+    assert!(pair.store.commit(&connection.logged_in(login, &exporter).commit, pair.now).unwrap().is_durable());
+    let mut client = pair.client.connect(&account(name), tls.client()).offered(offered);
+    client.logged_in(full, &exporter, &[], pair.now).unwrap();
+}
+
+/// What the facts of a connection have of its exporter.
+const EXPORTED: [(&str, &[u8]); 3] = [
+    ("a tls-exporter binding", b"EXPORTER-Channel-Binding"),
+    ("a lineage", b"EXPORTER-SASL-IKY-Lineage"),
+    ("the input of a renewal", b"EXPORTER-SASL-IKY-Renew"),
+];
+
+fn note_exported(needles: &mut Needles, tls: &Tls) {
+    let mut value = Zeroizing::new([0; 32]);
+    for (name, label) in EXPORTED {
+        tls.export(label, b"", &mut *value).unwrap();
+        needles.add(name, &*value);
+    }
 }
 
 /// The keys of a client's assertions.
@@ -185,6 +219,18 @@ fn alone(needles: &mut Needles) {
     // Several, and so in the middle of what is freed, too.
     drop(Box::new([(); 8].map(|()| AccountSecret::new(**account))));
     drop(Box::new([(); 8].map(|()| Renewal::Granted(**seed))));
+
+    let exporter = secret::<48>(11);
+    needles.add("an exporter secret", &**exporter);
+    let of = ExporterSecret::new(&**exporter).unwrap();
+    let mut value = Zeroizing::new([0; 32]);
+    for (name, label) in EXPORTED.into_iter().chain([("the early exporter's value", &b"EXPORTER-SASL-IKY-Early"[..])]) {
+        of.export(label, b"", &mut *value).unwrap();
+        needles.add(name, &*value);
+    }
+    let facts = || ChannelFacts::tls13().exporter(&of).unwrap().early_exporter(&of).unwrap();
+    drop(Box::new([(); 8].map(|()| facts())));
+    drop(Box::new([(); 8].map(|()| of.clone())));
 
     // ring keeps a key of HMAC as what its hash function makes of it.
     let key = secret::<32>(10);
