@@ -201,3 +201,28 @@ fn accounts_are_restored_whole_or_not_at_all() {
         assert_eq!(restored(bad).err(), Some(InvalidAssertion::Damaged));
     }
 }
+
+#[test]
+fn saved_accounts_have_one_spelling() {
+    let (pair, _) = logged_in(server());
+    let saved = pair.client.to_bytes();
+    let (start, account) = saved.split_at(b"IKYaccounts\x01".len());
+    let of = |name: &str, kinds: &str| {
+        let part = |octets: &[u8]| [&u32::try_from(octets.len()).unwrap().to_be_bytes()[..], octets].concat();
+        let name = ["imap", "imap.example.com", name].map(|text| part(text.as_bytes())).concat();
+        let known = kinds.bytes().flat_map(|kind| [&[kind], &part(b"PLAIN")[..]].concat());
+        [b"n", &part(&name)[..]].concat().into_iter().chain(known).collect::<Vec<_>>()
+    };
+    let restored = |parts: &[&[u8]]| {
+        let accounts = Accounts::default();
+        accounts.restore_all(&[start, &parts.concat()].concat()).map(|()| accounts.all().len())
+    };
+    assert_eq!(restored(&[account, &of("bob", "oof"), &of("carol", "f")]), Ok(3));
+    assert_eq!(restored(&[&of("bob", "o"), account]), Ok(2), "accounts come in any order");
+    for twice in [account, &of("alice", "o")] {
+        assert_eq!(restored(&[account, twice]), Err(InvalidAssertion::Damaged), "the same account again");
+    }
+    for order in ["fo", "ofo", "ffof"] {
+        assert_eq!(restored(&[&of("bob", order)]), Err(InvalidAssertion::Damaged), "{order}");
+    }
+}

@@ -2,6 +2,8 @@
 //!
 //! A name and a version, then one value after the other, each with an octet that says what it is: an account, and what is known of it.
 
+use std::collections::HashMap;
+
 use zeroize::Zeroizing;
 
 use super::accounts::{Account, Accounts, Known};
@@ -53,10 +55,19 @@ impl Accounts {
     }
 }
 
-fn read(mut rest: &[u8]) -> Option<Vec<(Account, Known)>> {
-    let mut all: Vec<(Account, Known)> = Vec::new();
+/// What kinds there are of each account, in the order in which they are written.
+const KINDS: &[u8] = b"natof";
+
+/// Takes each account in one spelling, and once.
+fn read(mut rest: &[u8]) -> Option<HashMap<Account, Known>> {
+    let (mut all, mut reached): (Vec<(Account, Known)>, _) = (Vec::new(), 0);
     while let Some((kind, after)) = rest.split_first() {
         rest = after;
+        let at = KINDS.iter().position(|known| known == kind)?;
+        if at > 0 && at < reached {
+            return None;
+        }
+        reached = at;
         let mut value = read_lp(&mut rest)?;
         let name = |value| core::str::from_utf8(value).ok().map(Into::into);
         match (kind, all.last_mut()) {
@@ -71,7 +82,9 @@ fn read(mut rest: &[u8]) -> Option<Vec<(Account, Known)>> {
             _ => return None,
         }
     }
-    Some(all)
+    let accounts = all.len();
+    let all: HashMap<_, _> = all.into_iter().collect();
+    (all.len() == accounts).then_some(all)
 }
 
 impl Account {
