@@ -52,7 +52,20 @@ fn kept(add: &mut dyn FnMut(&str, &[u8])) {
     for (kind, octets) in written.iter().enumerate() {
         add("serialised", &[&[kind as u8], &octets[..]].concat());
     }
+    add_accounts(&accounts.to_bytes(), add);
     add("serialised", b"\x07\0\x01\0\x03\0\x02\0\x46\0\x07\0\x06\0\x45\0\x46");
+}
+
+/// What an application saves: of one account, of none, of it and another, of it twice, and damaged.
+fn add_accounts(saved: &[u8], add: &mut dyn FnMut(&str, &[u8])) {
+    let (start, known) = saved.split_at(b"IKYaccounts\x01".len());
+    let another = b"n\0\0\0\x23\0\0\0\x04imap\0\0\0\x10imap.example.com\0\0\0\x03boo\0\0\0\x05PLAIN";
+    let (cut, no_account) = (&saved[..saved.len() - 1], &b"o\0\0\0\x05PLAIN"[..]);
+    for octets in
+        [saved, start, cut, &[start, known, another].concat(), &[saved, known].concat(), &[start, no_account].concat()]
+    {
+        add("serialised", &[b"\x08", octets].concat());
+    }
 }
 
 /// Operations, in the four octets that `operations` has for each.
@@ -67,7 +80,8 @@ fn stories(add: &mut dyn FnMut(&str, &[u8])) {
     let in_early_data: &[u8] = &[0, 0, 16, 0, 1, 1, 0, 0];
     let flight_kept: &[u8] = &[17, 0, 4, 0];
     let at_the_sibling: &[u8] = &[13, 0, 3, 0];
-    let stories: [&[&[u8]]; 26] = [
+    let everything_heals: &[u8] = &[252, 0, 0, 0];
+    let stories: [&[&[u8]]; 28] = [
         &[alice_logs_in, alice_comes_back, on_her_session, on_her_session],
         // Somebody sends on what was sent, before and after it arrived.
         &[alice_logs_in, alice_comes_back, mallory_logs_in, &[5, 0, 0, 0], &[5, 0, 0, 1]],
@@ -136,6 +150,18 @@ fn stories(add: &mut dyn FnMut(&str, &[u8])) {
         &[alice_logs_in, in_early_data, mallory_logs_in, &[5, 0, 80, 0], &[5, 0, 80, 3], flight_kept],
         // A server comes back from a backup that is older than early data, which somebody sends on.
         &[alice_logs_in, in_early_data, &[9, 0, 0, 0], &[2, 1, 0, 0], &[9, 2, 0, 0], &[17, 0, 0, 0]],
+        // Everything heals in the middle; and what was sent before it comes behind it.
+        &[alice_logs_in, under_way, everything_heals, &[2, 1, 0, 0], &[3, 1, 0, 0], alice_comes_back, &[5, 0, 64, 0]],
+        &[
+            alice_logs_in,
+            in_early_data,
+            &[9, 0, 0, 0],
+            &[9, 3, 0, 0],
+            everything_heals,
+            flight_kept,
+            &[10, 0, 3, 0],
+            alice_comes_back,
+        ],
         // The sibling, with its own sessions; and what was sent to one of the two, at the other.
         &[
             alice_logs_in,

@@ -48,6 +48,14 @@ impl Client {
         Arc::new(accounts.preferring_tokens(setup.tokens))
     }
 
+    /// Its process ends, and the next one reads the file that this one left.
+    pub(super) fn restart_with_all(&mut self, setup: &Setup) {
+        let (saved, restored) = (self.accounts.to_bytes(), Self::starts(setup));
+        restored.restore_all(&saved).expect("it was written");
+        (self.session, self.accounts) = (None, restored);
+    }
+
+    /// Its process ends, and the next one puts back each thing that was kept.
     pub(super) fn restart(&mut self, kept: &Kept, setup: &Setup) {
         (self.session, self.accounts) = (None, Self::starts(setup));
         for (kept, sibling) in kept.0.iter().zip([false, true]) {

@@ -18,9 +18,10 @@ enum In {
 }
 
 impl World {
-    /// `last` is the client that then logs in fully: one a run, as that takes as long as many operations.
+    /// `last` is the client that then logs in fully: one each time, as that takes as long as many operations. What went wrong is
+    /// not undone: what was sent may still come again behind it.
     pub(super) fn recover(&mut self, last: usize) {
-        self.recovering = true;
+        (self.recovering, self.healed) = (true, self.healed + 1);
         // A login in the second of a revocation counts as one before it.
         self.now = Timestamp::from_secs(self.now.as_secs() + 1);
         for client in 0..CLIENTS {
@@ -49,6 +50,7 @@ impl World {
                 );
             }
         }
+        self.recovering = false;
     }
 
     /// The client does as it is told until it is in.

@@ -103,6 +103,8 @@ pub(super) struct World {
     pub(super) now: Timestamp,
     /// While nothing goes wrong on purpose, no look is taken at the whole store, which costs more than all else.
     pub(super) recovering: bool,
+    /// How often everything healed.
+    pub(super) healed: usize,
 }
 
 impl World {
@@ -110,7 +112,8 @@ impl World {
         let clients = USERS.map(|user| Client::new(user, setup)).into();
         let (service, open, oracle) = (Service::new(), Vec::new(), Oracle::default());
         let tls12 = tls12 || setup.needs_tls12();
-        Self { setup, tls12, nodes: [0, 0], service, backup: 0, clients, open, oracle, now: START, recovering: false }
+        let (nodes, backup, now, recovering, healed) = ([0, 0], 0, START, false, 0);
+        Self { setup, tls12, nodes, service, backup, clients, open, oracle, now, recovering, healed }
     }
 
     pub(super) fn user(&self, client: usize) -> &'static str {
@@ -409,10 +412,11 @@ impl World {
                 let Some(kept) = this.backup.clone() else { return };
                 this.restart(&kept, self.setup);
             }
-            _ => {
+            2 => {
                 let kept = Kept::of(this);
                 this.restart(&kept, self.setup);
             }
+            _ => this.restart_with_all(self.setup),
         }
         if how % 4 != 0 {
             self.open.retain(|open| open.owner != client);
