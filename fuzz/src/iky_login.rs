@@ -83,6 +83,6 @@ fn to_server(scene: &Scene, message: &[u8]) {
 
 fn to_client(scene: &Scene, answer: &[u8], accepted: bool) {
     let result = scene.start().state.finish(Some(answer), accepted, scene.pair.now);
-    let refused = result.err().expect("only the server's own answer is believed");
+    let refused = result.expect_err("only the server's own answer is believed");
     assert!(refused.keeps_assertion(), "nobody but the server ends an assertion: {refused:?}");
 }

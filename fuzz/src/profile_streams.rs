@@ -36,7 +36,9 @@ pub fn run(data: &[u8]) {
 
 /// What a client heard of an advertisement, advertised again, is heard alike.
 fn heard(which: u8, octets: &[u8]) {
-    let (hear, advertise): (fn(&[u8]) -> Offer, fn(&Offer) -> String) = match which % 6 {
+    type Hear = fn(&[u8]) -> Offer;
+    type Advertise = fn(&Offer) -> String;
+    let (hear, advertise): (Hear, Advertise) = match which % 6 {
         0 => (imap::offer, |offer| format!("* CAPABILITY {}\r\n", imap::capabilities(offer))),
         1 => (smtp::offer, smtp::ehlo_lines),
         2 => (pop3::offer, pop3::capa_lines),

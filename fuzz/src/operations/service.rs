@@ -130,7 +130,7 @@ pub(super) enum Fault {
 
 #[derive(Clone, Debug)]
 enum Change {
-    Commit(Commit),
+    Commit(Box<Commit>),
     Revoke(String, Revoke),
     Everyone,
 }
@@ -193,15 +193,16 @@ impl Service {
 
     fn again(&self, change: &Change, early: bool, then: Timestamp) {
         let done = match change.clone() {
-            Change::Commit(Commit::Remember(mut remember)) => {
-                remember.records.retain(|record| !(early || record.pin().needs_counter()));
-                let replayable = |mechanism: HtMechanism| mechanism == HtMechanism::HT_SHA_256_NONE;
-                let token = remember.token.take();
-                remember.token =
-                    token.filter(|token| token.new_token().is_none_or(|slot| !replayable(slot.mechanism())));
-                self.commit(&Commit::Remember(remember), then).is_ok()
+            Change::Commit(mut commit) => {
+                if let Commit::Remember(remember) = &mut *commit {
+                    remember.records.retain(|record| !(early || record.pin().needs_counter()));
+                    let replayable = |mechanism: HtMechanism| mechanism == HtMechanism::HT_SHA_256_NONE;
+                    let token = remember.token.take();
+                    remember.token =
+                        token.filter(|token| token.new_token().is_none_or(|slot| !replayable(slot.mechanism())));
+                }
+                self.commit(&commit, then).is_ok()
             }
-            Change::Commit(commit) => self.commit(&commit, then).is_ok(),
             Change::Revoke(identity, which) => self.revoke(&identity, which, then).is_ok(),
             Change::Everyone => self.revoke_everyone(then).is_ok(),
         };
@@ -236,7 +237,7 @@ impl Store for Service {
             self.strikes(fault);
             self.revoke(identity, Revoke::All, now)?;
         }
-        self.note(Change::Commit(commit.clone()), now);
+        self.note(Change::Commit(Box::new(commit.clone())), now);
         let committed = self.store.commit(commit, now);
         if self.strikes(Fault::Answer) { Err(Unavailable) } else { committed }
     }
