@@ -246,6 +246,21 @@ mod over_bosh {
         assert_eq!(ClientElement::parse(&elements[0]), Ok(ClientElement::Other));
     }
 
+    /// As the writer leaves `xmlns=''` out, it would be read as another in a stream, or in another body.
+    #[test]
+    fn an_element_in_no_namespace_is_neither_read_nor_written() {
+        let none = "<challenge xmlns=''/>";
+        assert!(malformed(Request::parse(&body("rid='1' sid='s'", none))));
+        assert!(malformed(Response::parse(&body("", none))));
+        assert!(malformed(websocket::message(none.as_bytes())));
+        let response = |element: &'static str| Response { elements: vec![element.into()], ..Response::default() };
+        assert!(malformed(response(none).to_octets()));
+        // Inside another it is what it says.
+        let inside = response("<a xmlns='urn:a'><b xmlns=''/></a>");
+        let read = Response::parse(&inside.to_octets().unwrap()).unwrap();
+        assert_eq!(text(&read.elements[0]), "<a xmlns='urn:a'><b xmlns=''/></a>");
+    }
+
     #[test]
     fn a_request_that_is_none_is_refused() {
         let login = text(&login().to_octets().unwrap()).to_owned();

@@ -135,8 +135,11 @@ pub(super) fn write(element: &Element) -> Result<Vec<u8>, ProfileError> {
 }
 
 /// Writes what somebody else made behind what is there already, which has at most so many octets with it: for a prefix the
-/// writer repeats the namespace.
+/// writer repeats the namespace. One in no namespace is refused: the writer doesn't say so, and where it comes to stand it would be in another.
 pub(super) fn write_behind(out: &mut Vec<u8>, element: &Element, limit: usize) -> Result<(), ProfileError> {
+    if element.has_ns("") {
+        return Err(ProfileError::Malformed("an element in no namespace"));
+    }
     let mut bounded = Bounded { octets: out, limit, is_full: false };
     match element.write_to(&mut bounded) {
         _ if bounded.is_full => Err(ProfileError::TooLong { limit }),
