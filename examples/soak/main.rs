@@ -10,7 +10,8 @@
 //! passwords, lines without an end, and commands without reading the answers.
 //!
 //! It fails where a known client is refused or has to log in in full again, where somebody gets in who must not, where a
-//! stranger is neither answered nor dropped within the server's limits, or where the server's memory or files grow.
+//! stranger is neither answered nor dropped within the server's limits, or where the server's memory or files grow. It fails as well
+//! where a kind of strangers tried nothing, or too often came to nothing on this side: those faults are counted by themselves.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -10,6 +10,9 @@ use crate::strangers::{End, Kind};
 /// A run that is shorter than this has a server that is still filling its caches.
 const LONG: Duration = Duration::from_secs(240);
 
+/// So many of a kind's connections may come to nothing on this side, one in this many; more, and the kind was not tried as it should be.
+const FAULTS: u64 = 20;
+
 /// Connections of one kind, with one end.
 #[derive(Default)]
 struct Tried {
@@ -24,6 +27,8 @@ pub(crate) struct Report {
     known: BTreeMap<String, u64>,
     refused: Vec<String>,
     strangers: BTreeMap<(Kind, End), Tried>,
+    /// What went wrong on this side: how often, and what at first.
+    faults: BTreeMap<Kind, (u64, String)>,
     used: Vec<(Duration, Used)>,
 }
 
@@ -41,6 +46,18 @@ impl Report {
         tried.connections += 1;
         tried.inputs += inputs;
         tried.longest = took.max(tried.longest);
+    }
+
+    /// Something on this side kept a stranger from trying, or from seeing what came of it.
+    pub(crate) fn fault(&mut self, kind: Kind, fault: &Fault) {
+        self.faults.entry(kind).or_insert_with(|| (0, fault.to_string())).0 += 1;
+    }
+
+    /// What those of this kind tried who were answered or dropped.
+    fn tried(&self, kind: Kind) -> (u64, u64) {
+        let seen =
+            self.strangers.iter().filter(|((of, end), _)| *of == kind && matches!(end, End::Answered | End::Dropped));
+        seen.fold((0, 0), |(connections, inputs), (_, tried)| (connections + tried.connections, inputs + tried.inputs))
     }
 
     pub(crate) fn used(&mut self, at: Duration, used: Used) {
@@ -73,6 +90,13 @@ impl Report {
             };
             println!("  {kind:<32}{connections:>11}{inputs:>10}  {:>4.1} s  {end}", longest.as_secs_f64());
         }
+        println!(
+            "\nfaults on this side, which say nothing of the server: {}",
+            self.faults.values().map(|(count, _)| count).sum::<u64>()
+        );
+        for (kind, (count, first)) in &self.faults {
+            println!("  {kind:<32}{count:>11}  at first: {first}");
+        }
         let most = |used: &[(Duration, Used)]| used.iter().map(|(_, used)| used.memory).max().unwrap_or_default();
         let third = self.used.len() / 3;
         println!(
@@ -92,8 +116,21 @@ impl Report {
         if let Some((kind, end)) = self.strangers.keys().find(|(_, end)| matches!(end, End::StillThere | End::LetIn)) {
             return Err(format!("{kind}: {end:?}").into());
         }
-        if let Some(kind) = Kind::ALL.iter().find(|kind| !self.strangers.keys().any(|(tried, _)| tried == *kind)) {
-            return Err(format!("nobody was seen to the end who {kind}").into());
+        for kind in Kind::ALL {
+            let (connections, inputs) = self.tried(kind);
+            if inputs == 0 {
+                return Err(format!("nothing was tried by anybody: {kind}").into());
+            }
+            if let Some((faults, first)) = self.faults.get(&kind).filter(|(faults, _)| faults * FAULTS > connections) {
+                return Err(
+                    format!("{kind}: {faults} faults on this side beside {connections} connections: {first}").into()
+                );
+            }
+        }
+        for mechanism in ["EXTERNAL", "IKY-SHA-256-EXPR"] {
+            if !self.known.contains_key(mechanism) {
+                return Err(format!("no known client came back by {mechanism}").into());
+            }
         }
         // Three standard streams, the listener, and what the runtime has.
         if left.files > 16 {
@@ -105,6 +142,9 @@ impl Report {
         if *at > LONG && last.memory > first.memory + first.memory / 10 {
             return Err(format!("the server's memory grows, from {} to {} KiB", first.memory, last.memory).into());
         }
+        println!(
+            "\nas it has to be: no known client refused, nobody let in, nobody left, and something tried by each kind"
+        );
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use fast_reauth::assertion::{ClientAssertion, Service};
+use tokio::time::timeout;
 
 use crate::common::client::{self, Client};
 use crate::common::state::StateFile;
@@ -13,6 +14,9 @@ use crate::common::{Fault, scram};
 use crate::report::Report;
 use crate::server::ServerProcess;
 use crate::{ALICE, NAME, with_imap_next};
+
+/// Far more than a login takes, on a machine that has other things to do.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the clients have, for strangers who alter what is made with it.
 #[derive(Clone, Default)]
@@ -56,7 +60,8 @@ async fn visits(
         // A start of the application, and then connections on its TLS sessions.
         let client = client(server, ALICE.1, file)?;
         for _ in 0..4 {
-            let visit = client::visit(&client, || with_imap_next::visit(&client)).await?;
+            let visit = timeout(PATIENCE, client::visit(&client, || with_imap_next::visit(&client))).await;
+            let visit = visit.map_err(|_| format!("no login within {} s", PATIENCE.as_secs()))??;
             if is_known && visit.mechanism == scram::MECHANISM {
                 return Err("a known client had to log in in full again".into());
             }

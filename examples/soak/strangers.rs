@@ -2,17 +2,21 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use fast_reauth::channel::ChannelFacts;
 use fast_reauth::mechanism::iky;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use crate::common::tls::{self, Connected};
+use crate::common::wire::ClientWire;
 use crate::common::{Fault, random};
 use crate::report::Report;
 use crate::returning::{self, Proofs};
@@ -96,6 +100,30 @@ pub(crate) enum End {
     LetIn,
 }
 
+/// Why one came to no end.
+enum Failed {
+    /// The server ended the connection.
+    Dropped,
+    /// Something went wrong on this side, or before anything was tried: that says nothing of what the server withstands.
+    Here(Fault),
+}
+
+impl Failed {
+    fn here(fault: impl Into<Fault>) -> Self {
+        Self::Here(fault.into())
+    }
+
+    /// Of a connection that is there: whoever reads or writes is told so when the other end has closed it.
+    fn on_the_wire(fault: impl Into<Fault>) -> Self {
+        let fault = fault.into();
+        match fault.downcast_ref::<io::Error>().map(io::Error::kind) {
+            Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted) => Self::Dropped,
+            Some(io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof) => Self::Dropped,
+            _ => Self::Here(fault),
+        }
+    }
+}
+
 pub(crate) async fn keep_trying(
     server: Rc<ServerProcess>,
     kind: Kind,
@@ -112,7 +140,12 @@ pub(crate) async fn keep_trying(
                 sleep(Duration::from_millis(100)).await;
                 continue;
             }
-            Ok(Err(_)) => End::Dropped,
+            Ok(Err(Failed::Here(fault))) => {
+                report.borrow_mut().fault(kind, &fault);
+                sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+            Ok(Err(Failed::Dropped)) => End::Dropped,
             Err(_) => End::StillThere,
         };
         report.borrow_mut().stranger(kind, ended, inputs.get(), begin.elapsed());
@@ -120,24 +153,31 @@ pub(crate) async fn keep_trying(
 }
 
 /// One of them; `inputs` counts what it tried.
-async fn one(server: &ServerProcess, kind: Kind, known: &Proofs, inputs: &Cell<u64>) -> Result<Option<End>, Fault> {
-    if !kind.is_behind_tls() {
-        inputs.set(1);
-    }
+async fn one(server: &ServerProcess, kind: Kind, known: &Proofs, inputs: &Cell<u64>) -> Result<Option<End>, Failed> {
     match kind {
-        Kind::JunkBeforeTls => dropped(server, &random::<200>()?).await,
-        Kind::Silent => dropped(server, b"").await,
+        Kind::JunkBeforeTls => dropped(server, &random::<200>().map_err(Failed::here)?, inputs).await,
+        Kind::Silent => dropped(server, b"", inputs).await,
         // The start of a record that would hold a ClientHello.
-        Kind::HalfAHandshake => dropped(server, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").await,
+        Kind::HalfAHandshake => dropped(server, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", inputs).await,
         _ => behind_tls(server, kind, known, inputs).await,
     }
 }
 
-async fn dropped(server: &ServerProcess, octets: &[u8]) -> Result<Option<End>, Fault> {
-    let mut tcp = TcpStream::connect(&server.address).await?;
-    tcp.write_all(octets).await?;
-    tcp.read_to_end(&mut Vec::new()).await?;
+/// Sends these octets, or none, which is an input as well, and waits for the end.
+async fn dropped(server: &ServerProcess, octets: &[u8], inputs: &Cell<u64>) -> Result<Option<End>, Failed> {
+    let mut tcp = TcpStream::connect(&server.address).await.map_err(Failed::here)?;
+    tcp.write_all(octets).await.map_err(Failed::on_the_wire)?;
+    inputs.set(1);
+    tcp.read_to_end(&mut Vec::new()).await.map_err(Failed::on_the_wire)?;
     Ok(Some(End::Dropped))
+}
+
+/// What one sends behind TLS.
+struct Scene {
+    wire: ClientWire,
+    facts: ChannelFacts,
+    /// For IKY.
+    message: Vec<u8>,
 }
 
 async fn behind_tls(
@@ -145,14 +185,19 @@ async fn behind_tls(
     kind: Kind,
     known: &Proofs,
     inputs: &Cell<u64>,
-) -> Result<Option<End>, Fault> {
-    let tried = || inputs.set(inputs.get() + 1);
+) -> Result<Option<End>, Failed> {
+    // TLS and the greeting are nobody's attack: whoever does not get them has tried nothing.
+    match scene(server, kind, known).await.map_err(Failed::here)? {
+        Some(scene) => attack(scene, kind, inputs).await.map_err(Failed::on_the_wire).map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn scene(server: &ServerProcess, kind: Kind, known: &Proofs) -> Result<Option<Scene>, Fault> {
     let nowhere = std::env::temp_dir().join("fast-reauth-soak-stranger.state");
     let client = returning::client(server, "guess", &nowhere)?;
     let Connected { mut wire, facts, .. } = tls::connect(&client).await?;
     wire.line().await?;
-    let iky =
-        |message: &[u8]| format!("a1 AUTHENTICATE IKY-SHA-256-EXPR {}\r\n", STANDARD.encode(message)).into_bytes();
     let mut message = match kind {
         Kind::AlteredProofs | Kind::RepeatedProofs => {
             let Some(assertion) = known.assertion() else { return Ok(None) };
@@ -169,6 +214,17 @@ async fn behind_tls(
         let at = usize::from(at) % message.len();
         message[at] ^= to.max(1);
     }
+    Ok(Some(Scene { wire, facts, message }))
+}
+
+/// A line, where the end would be too early.
+async fn line(wire: &mut ClientWire) -> Result<Bytes, Fault> {
+    wire.next_line().await?.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof).into())
+}
+
+async fn attack(scene: Scene, kind: Kind, inputs: &Cell<u64>) -> Result<End, Fault> {
+    let Scene { mut wire, facts, message } = scene;
+    let tried = || inputs.set(inputs.get() + 1);
     match kind {
         Kind::JunkLines => {
             for _ in 0..20 {
@@ -183,9 +239,9 @@ async fn behind_tls(
                 let begin = format!("a1 AUTHENTICATE SCRAM-SHA-256-PLUS {}\r\n", STANDARD.encode(message));
                 wire.send(begin.as_bytes()).await?;
                 tried();
-                wire.line().await?;
+                line(&mut wire).await?;
                 wire.send(b"Yz1iaXdzLHI9eA==\r\n").await?;
-                while !wire.line().await?.starts_with(b"a1 ") {}
+                while !line(&mut wire).await?.starts_with(b"a1 ") {}
             }
         }
         Kind::OneOctetAtATime => loop {
@@ -202,7 +258,7 @@ async fn behind_tls(
         Kind::HugeLiteral => {
             wire.send(b"a1 LOGIN {1000000000}\r\n").await?;
             tried();
-            wire.line().await?;
+            line(&mut wire).await?;
             loop {
                 wire.send(&[b'a'; 4096]).await?;
                 tried();
@@ -213,16 +269,17 @@ async fn behind_tls(
             tried();
         },
         _ => {
+            let iky = format!("a1 AUTHENTICATE IKY-SHA-256-EXPR {}\r\n", STANDARD.encode(message)).into_bytes();
             for _ in 0..5 {
-                wire.send(&iky(&message)).await?;
+                wire.send(&iky).await?;
                 tried();
                 // The responder message is answered by an empty one.
                 loop {
-                    let line = wire.line().await?;
+                    let line = line(&mut wire).await?;
                     if line.starts_with(b"+") {
                         wire.send(b"\r\n").await?;
                     } else if line.starts_with(b"a1 OK") {
-                        return Ok(Some(End::LetIn));
+                        return Ok(End::LetIn);
                     } else if line.starts_with(b"a1 ") {
                         break;
                     }
@@ -232,8 +289,8 @@ async fn behind_tls(
     }
     while let Some(line) = wire.next_line().await? {
         if line.starts_with(b"z ") {
-            return Ok(Some(End::Answered));
+            return Ok(End::Answered);
         }
     }
-    Ok(Some(End::Dropped))
+    Ok(End::Dropped)
 }
