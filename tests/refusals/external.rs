@@ -188,3 +188,32 @@ fn a_revoked_session_does_not_start_anew_as_somebody_elses() {
     pair.full_login("bob", &second);
     external_refused(&pair, &Tls::resuming(&second), "", Outcome::Stale);
 }
+
+/// Whether EXTERNAL is listed, and what is said of it that isn't, tells a holder of a session of his own, and of nobody else's.
+#[test]
+fn external_as_an_oracle_for_who_is_known() {
+    let pair = Pair::new(server());
+    let lists = |tls: &Tls| pair.connection(tls).mechanisms(pair.now).join(" ");
+    let nobodys = Tls::full();
+    let strangers = [Tls::full(), Tls::resuming(&nobodys)];
+    let of_a_stranger = lists(&strangers[0]);
+    let (alices, bobs) = (Tls::full(), Tls::full());
+    for (name, tls) in [("alice", &alices), ("bob", &bobs)] {
+        pair.full_login(name, tls);
+        assert_eq!(lists(&Tls::resuming(tls)), format!("EXTERNAL {of_a_stranger}"));
+        for stranger in &strangers {
+            assert_eq!(lists(stranger), of_a_stranger, "{name} is known");
+            external_refused(&pair, stranger, "", Outcome::Stale);
+        }
+    }
+    // On a session of his own, he may ask for others, whether they are known or not.
+    for name in ["alice", "nobody"] {
+        let verdict = refused(&pair, &Tls::resuming(&bobs), "EXTERNAL", name.as_bytes(), Outcome::BadProof);
+        assert_eq!(verdict.message, None, "{name}");
+        let verdict = refused(&pair, &strangers[1], "EXTERNAL", name.as_bytes(), Outcome::Stale);
+        assert_eq!(verdict.message, None, "{name}");
+    }
+    pair.store.revoke("alice", Revoke::All, pair.now).unwrap();
+    assert_eq!(lists(&Tls::resuming(&alices)), of_a_stranger);
+    assert_eq!(lists(&Tls::resuming(&bobs)), format!("EXTERNAL {of_a_stranger}"));
+}

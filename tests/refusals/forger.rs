@@ -29,7 +29,7 @@ impl Forger {
             name: NAME.into(),
             service: "imap",
             id: *assertion.id().as_octets(),
-            client_key: client_key(&assertion.to_bytes()),
+            client_key: field(&assertion.to_bytes(), 8),
             counter: None,
             flags: 0,
         }
@@ -100,16 +100,16 @@ impl Forger {
     }
 }
 
-fn b64(octets: &[u8]) -> String {
+pub(crate) fn b64(octets: &[u8]) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(octets)
 }
 
-/// The client key out of a serialised assertion: the eighth field.
-fn client_key(serialised: &[u8]) -> Vec<u8> {
+/// A field of a serialised assertion: the eighth is the client key, the ninth the server key.
+pub(crate) fn field(serialised: &[u8], number: usize) -> Vec<u8> {
     let mut rest = &serialised[9..];
     let mut field = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..number {
         let len = u32::from_be_bytes(rest[..4].try_into().unwrap()) as usize;
         field = rest[4..4 + len].to_vec();
         rest = &rest[4 + len..];

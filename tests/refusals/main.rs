@@ -4,6 +4,7 @@
 mod common;
 
 mod answer;
+mod both_ends;
 mod bounds;
 mod boxed;
 mod channel;
@@ -21,6 +22,7 @@ mod signed;
 mod stand_in;
 mod stolen;
 mod stored;
+mod thief;
 mod values;
 mod weakest;
 

@@ -46,6 +46,24 @@ fn the_row_of_another_account_opens_nothing() {
     assert_eq!(service.try_this(&sealed), Outcome::Stale);
 }
 
+/// Another service with the same keys is the thief's: it has rows of its own.
+#[test]
+fn the_service_keys_alone_forge_nothing_and_are_no_server() {
+    let (service, thief) = (Service::new(), Service::new());
+    let sealed = service.sealed("alice");
+    let forged = thief.sealed("alice");
+    assert_eq!(thief.try_this(&forged), Outcome::Accepted);
+    assert_eq!(service.try_this(&forged), Outcome::Stale);
+    // As the server he can't open what the client sends, so whatever he says is not signed.
+    let tls = Tls::full();
+    let mut client = service.client.connect(&account("alice"), tls.client()).offered([EXPR]);
+    let Plan::Known(attempt) = client.plan(service.now) else { panic!("the client is known") };
+    let verdict = thief.judge(&tls, sealed.pin(), attempt.message());
+    assert_eq!(verdict.outcome, Outcome::Stale);
+    let settled = client.settle(attempt, Outcome::Accepted, verdict.message.as_deref(), service.now);
+    assert_eq!(settled, Settled::Failed(fast_reauth::mechanism::NextStep::Abandon));
+}
+
 #[test]
 fn the_row_that_stands_in_for_another_opens_nothing() {
     let service = Service::new();

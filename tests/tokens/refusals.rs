@@ -25,6 +25,25 @@ fn a_token_for_another_mechanism() {
     refused(&fleet, &as_if_for(&token, mechanism("HT2-SHA-256-EXPR")), PHONE, &Tls::full(), Outcome::BadProof);
 }
 
+/// Another fleet with the same keys is the thief's: what it has of alice is not what the store has.
+#[test]
+fn a_service_key_alone_makes_no_token_and_no_server() {
+    let (fleet, thief) = (Fleet::new(), Fleet::new());
+    for mechanism in [EXPR, NONE] {
+        let (token, _) = fleet.log_in("alice", PHONE, mechanism, &Tls::full());
+        let (forged, _) = thief.log_in("alice", PHONE, mechanism, &Tls::full());
+        assert!(thief.accepts(&forged, PHONE));
+        refused(&fleet, &forged, PHONE, &Tls::full(), Outcome::BadProof);
+        // What he signs as the server is signed with another token.
+        let tls = Tls::full();
+        let start = ht::Client::start(&token, &tls.client(), &Pairs::none()).unwrap();
+        let his = ht::Client::start(&forged, &tls.client(), &Pairs::none()).unwrap();
+        let answer = thief.judge(mechanism, &his.message, PHONE, &tls, |request| request).message;
+        assert!(answer.is_some());
+        assert!(start.state.finish(answer.as_deref(), true).is_err());
+    }
+}
+
 /// The same token as a client keeps it that was told another mechanism.
 fn as_if_for(token: &ClientToken, mechanism: HtMechanism) -> ClientToken {
     let (scope, policy) = (token.scope(), Policy::default());
