@@ -1,9 +1,13 @@
 //! The line protocols, as transcripts. `C:` is what the client sends, `S:` what the server sends.
 
+#[path = "../common/mod.rs"]
+mod common;
+
 mod bounds;
 mod challenges;
 mod completions;
 mod flights;
+mod middle;
 
 use bytes::{Bytes, BytesMut};
 use fast_reauth::mechanism::Outcome;

@@ -141,6 +141,31 @@ fn iky_revoked_and_the_client_can_trust_it() {
     assert!(pair.client.assertions(&account("alice")).is_empty(), "a signed revocation ends the client's half");
 }
 
+/// Reasons are for who has the key: to others a client that was revoked, or whose time is over, is nobody.
+#[test]
+fn what_became_of_an_assertion_is_told_to_nobody_without_its_key() {
+    let revoke = |pair: &mut Pair| assert_eq!(pair.store.revoke("alice", Revoke::All, pair.now), Ok(1));
+    let expire = |pair: &mut Pair| pair.now = later(7 * DAY);
+    let due = |pair: &mut Pair| {
+        let mut policy = Policy::default();
+        policy.full_login_every = core::time::Duration::from_secs(0);
+        pair.server = core::mem::replace(&mut pair.server, server()).policy(policy);
+    };
+    let cases: [(&dyn Fn(&mut Pair), Outcome); 3] =
+        [(&revoke, Outcome::Revoked), (&expire, Outcome::Stale), (&due, Outcome::FullAuthenticationDue)];
+    for (happens, told) in cases {
+        let (mut pair, _) = logged_in(server_with(&[Pin::SHA_256_EXPR]));
+        let tls = Tls::full();
+        let client = Forger::new(&pair);
+        let stranger = Forger { client_key: vec![7; 32], ..Forger::new(&pair) };
+        happens(&mut pair);
+        let verdict = refused(&pair, &tls, EXPR[0], &stranger.message(&tls, None), Outcome::BadProof);
+        assert_eq!(verdict.message.as_deref(), Some(&b"e=not-recognised"[..]), "{told:?}");
+        let verdict = refused(&pair, &tls, EXPR[0], &client.message(&tls, None), told);
+        assert!(!says(&verdict, "e=not-recognised") && says(&verdict, "e="), "{told:?}");
+    }
+}
+
 #[test]
 fn iky_full_login_due() {
     let (mut pair, _) = logged_in(server());
