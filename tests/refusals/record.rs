@@ -151,8 +151,9 @@ fn what_became_of_an_assertion_is_told_to_nobody_without_its_key() {
         policy.full_login_every = core::time::Duration::from_secs(0);
         pair.server = core::mem::replace(&mut pair.server, server()).policy(policy);
     };
-    let cases: [(&dyn Fn(&mut Pair), Outcome); 3] =
-        [(&revoke, Outcome::Revoked), (&expire, Outcome::Stale), (&due, Outcome::FullAuthenticationDue)];
+    type Happens = fn(&mut Pair);
+    let cases: [(Happens, Outcome); 3] =
+        [(revoke, Outcome::Revoked), (expire, Outcome::Stale), (due, Outcome::FullAuthenticationDue)];
     for (happens, told) in cases {
         let (mut pair, _) = logged_in(server_with(&[Pin::SHA_256_EXPR]));
         let tls = Tls::full();

@@ -1,0 +1,44 @@
+//! A store that is full: who is in it stays.
+
+use super::disk::Disk;
+use super::*;
+use fast_reauth::channel::Handle;
+use fast_reauth::store::Link;
+
+fn has_session(store: &RedbStore, handle: Handle) -> bool {
+    let lookup = Lookup { handle: Some(handle), ..Lookup::default() };
+    store.lookup(&lookup, START).unwrap().lineage.is_some()
+}
+
+#[test]
+fn in_a_store_full_of_sessions_an_old_one_of_the_same_client_gives_way_and_no_other() {
+    let store = Disk::default().open(Capacity { lineages: 2, ..Capacity::default() }).unwrap();
+    let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| {
+        let remember = login(name, START);
+        let link = remember.link.clone().expect("a session");
+        assert_eq!(store.commit(&Commit::Remember(remember), START), Ok(Committed::Done), "{name}");
+        link
+    });
+    let next = |of: &Link| Link { handle: Handle::new(fresh()), predecessor: Some(of.handle), ..of.clone() };
+    assert_eq!(store.len(), Ok((3, 2)), "who comes last is known, and has no session");
+    assert!(!has_session(&store, carol.handle));
+    assert_eq!(store.commit(&Commit::Link(next(&carol)), START), Ok(Committed::Full));
+    let alices = next(&alice);
+    assert_eq!(store.commit(&Commit::Link(alices.clone()), START), Ok(Committed::Done));
+    assert_eq!([alice, alices, bob].map(|link| has_session(&store, link.handle)), [false, true, true]);
+    assert_eq!(store.len(), Ok((3, 2)));
+}
+
+#[test]
+fn in_a_store_full_of_records_nothing_is_renewed() {
+    let with_room_for = |records| {
+        let store = Disk::default().open(Capacity { records, ..Capacity::default() }).unwrap();
+        let id = log_in(&store, "alice", START);
+        let successor = Some(login("alice", START).records[0].clone().into());
+        let Commit::Use(change) = count(id, 1) else { panic!("a use") };
+        let committed = store.commit(&Commit::Use(Use { successor, ..change }), START).unwrap();
+        (committed, store.len().unwrap().0)
+    };
+    assert_eq!(with_room_for(1), (Committed::WithoutSuccessor, 1));
+    assert_eq!(with_room_for(2), (Committed::Done, 2));
+}
