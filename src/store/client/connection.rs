@@ -44,7 +44,8 @@ pub(super) enum Tried {
 pub enum Plan {
     /// The server knows this client: send this, and what may ride along behind it, without waiting for anything.
     Known(Attempt),
-    /// Log in fully, here.
+    /// Log in fully, here. By which mechanism is the application's to say: whatever the server lists, it ought to take none that is weaker than the
+    /// strongest that this account was logged in to by before, and remember that one.
     FullLogin,
     /// Close, and connect again without resuming a TLS session: a session that was not recognised gets no password. Where the connection's
     /// facts are those of early data, nothing of this is to be sent as such: wait for the handshake, and plan anew.
