@@ -1,9 +1,10 @@
-//! A store that is full: who is in it stays.
+//! A store that is full: who is in it stays. And one that was not swept.
 
 use super::disk::Disk;
 use super::*;
-use fast_reauth::channel::Handle;
-use fast_reauth::store::Link;
+use fast_reauth::assertion::{AccountSecret, LoginId, Scope, Service};
+use fast_reauth::channel::{Handle, ServerName};
+use fast_reauth::store::{Link, NewSecret};
 
 fn has_session(store: &RedbStore, handle: Handle) -> bool {
     let lookup = Lookup { handle: Some(handle), ..Lookup::default() };
@@ -41,4 +42,16 @@ fn in_a_store_full_of_records_nothing_is_renewed() {
     };
     assert_eq!(with_room_for(1), (Committed::WithoutSuccessor, 1));
     assert_eq!(with_room_for(2), (Committed::Done, 2));
+}
+
+#[test]
+fn a_secret_that_ended_is_not_there_though_nobody_swept() {
+    let store = Disk::default().open(Capacity::default()).unwrap();
+    let login = LoginId::of(&Scope::new(Service::IMAP, ServerName::parse(NAME).unwrap()), "alice");
+    let (secret, device, until) = (AccountSecret::new([1; 16]), DeviceId::new([1; 8]), later(DAY));
+    let new = NewSecret { login, identity: "alice".into(), secret, found: false, device, full_login: START, until };
+    assert_eq!(store.commit(&Commit::Secret(new), START), Ok(Committed::Done));
+    let lookup = Lookup { login: Some(login.into()), account: true, ..Lookup::default() };
+    let is_there = |now| store.lookup(&lookup, now).unwrap().account.is_there();
+    assert_eq!([later(DAY - 1), later(DAY)].map(is_there), [true, false]);
 }
