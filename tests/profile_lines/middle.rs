@@ -1,6 +1,8 @@
 //! A man in the middle whose certificate the client accepts, and what rides along: what he says in front of a login and behind it, and
 //! where he sends what he got.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use fast_reauth::assertion::Pin;
 use fast_reauth::mechanism::NextStep;
 use fast_reauth::store::client::{Plan, Settled};
@@ -20,7 +22,7 @@ fn logged_in() -> Pair {
 #[test]
 fn what_is_said_around_a_login_is_no_login() {
     let pair = logged_in();
-    let signature = "dj1BQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE9"; // v= and 32 octets of zero
+    let signature = STANDARD.encode(format!("v={}", STANDARD.encode([0; 32])));
     let behind = "a2 OK [READ-WRITE] selected\r\na3 OK stored\r\n";
     for (said, passed) in [
         (format!("+ {signature}\r\na1 OK Recognised\r\n"), 0),
