@@ -30,18 +30,31 @@ fn in_a_store_full_of_sessions_an_old_one_of_the_same_client_gives_way_and_no_ot
     assert_eq!(store.len(), Ok((3, 2)));
 }
 
+/// Alice's client uses its assertion, and this takes its place. What comes of it, and how many records there are then.
+fn renewed(records: usize, name: &str, device: DeviceId) -> (Committed, usize) {
+    let store = Disk::default().open(Capacity { records, ..Capacity::default() }).unwrap();
+    let first = login_of("alice", ALICES, START);
+    let id = *first.records[0].id();
+    assert_eq!(store.commit(&Commit::Remember(first), START), Ok(Committed::Done));
+    let successor = Some(login_of(name, device, START).records[0].clone().into());
+    let Commit::Use(change) = count(id, 1) else { panic!("a use") };
+    let committed = store.commit(&Commit::Use(Use { successor, ..change }), START).unwrap();
+    (committed, store.len().unwrap().0)
+}
+
+const ALICES: DeviceId = DeviceId::new([1; 8]);
+
 #[test]
 fn in_a_store_full_of_records_nothing_is_renewed() {
-    let with_room_for = |records| {
-        let store = Disk::default().open(Capacity { records, ..Capacity::default() }).unwrap();
-        let id = log_in(&store, "alice", START);
-        let successor = Some(login("alice", START).records[0].clone().into());
-        let Commit::Use(change) = count(id, 1) else { panic!("a use") };
-        let committed = store.commit(&Commit::Use(Use { successor, ..change }), START).unwrap();
-        (committed, store.len().unwrap().0)
-    };
-    assert_eq!(with_room_for(1), (Committed::WithoutSuccessor, 1));
-    assert_eq!(with_room_for(2), (Committed::Done, 2));
+    assert_eq!(renewed(1, "alice", ALICES), (Committed::WithoutSuccessor, 1));
+    assert_eq!(renewed(2, "alice", ALICES), (Committed::Done, 2));
+}
+
+/// Whatever asks for it: what takes an assertion's place is of the same client and account.
+#[test]
+fn no_successor_of_somebody_else_is_kept() {
+    assert_eq!(renewed(2, "bob", ALICES), (Committed::WithoutSuccessor, 1));
+    assert_eq!(renewed(2, "alice", DeviceId::new([2; 8])), (Committed::WithoutSuccessor, 1));
 }
 
 #[test]

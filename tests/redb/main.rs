@@ -24,10 +24,14 @@ use fast_reauth::store::{
 
 /// A full login of `name`: one record with a counter, one session.
 fn login(name: &str, now: Timestamp) -> Remember {
+    login_of(name, DeviceId::new(fresh()), now)
+}
+
+fn login_of(name: &str, device: DeviceId, now: Timestamp) -> Remember {
     let server = server_with(&[Pin::SHA_256_NONE]);
     let tls = Tls::full();
     let mut connection = fast_reauth::mechanism::Connection::new(&server, tls.server());
-    let login = Login { full: &bound(name), identity: name, device: DeviceId::new(fresh()), now };
+    let login = Login { full: &bound(name), identity: name, device, now };
     match connection.logged_in(login, &tls.exporter()).commit {
         Commit::Remember(remember) => remember,
         other => panic!("{other:?}"),

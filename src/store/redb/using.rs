@@ -43,7 +43,9 @@ impl Account {
         if let Some(successor) = &change.successor {
             // The same message once more on the same connection: the same successor.
             if records.iter().all(|stored| stored.record.id != successor.id) {
-                if room && has_room_for(records, successor, change, now) {
+                // It is this very client's, or it is none.
+                let is_ours = successor.identity == self.identity && successor.device == client.device.id;
+                if is_ours && room && has_room_for(records, successor, change, now) {
                     records.push(Stored::new(successor.as_ref().clone()));
                 } else {
                     committed = Committed::WithoutSuccessor;
