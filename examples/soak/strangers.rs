@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::common::tls::{self, Connected};
 use crate::common::wire::ClientWire;
-use crate::common::{Fault, random};
+use crate::common::{Fault, random, scram};
 use crate::report::Report;
 use crate::returning::{self, Proofs};
 use crate::server::{self, ServerProcess};
@@ -222,6 +222,24 @@ async fn line(wire: &mut ClientWire) -> Result<Bytes, Fault> {
     wire.next_line().await?.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof).into())
 }
 
+/// Whether the server lets in whoever says this, and answers its challenges so.
+async fn lets_in(
+    wire: &mut ClientWire,
+    mechanism: &str,
+    message: &[u8],
+    mut answer: impl FnMut(&[u8]) -> Result<String, Fault>,
+) -> Result<bool, Fault> {
+    wire.send(format!("a1 AUTHENTICATE {mechanism} {}\r\n", STANDARD.encode(message)).as_bytes()).await?;
+    loop {
+        let line = line(wire).await?;
+        if let Some(challenge) = line.strip_prefix(b"+") {
+            wire.send(format!("{}\r\n", answer(challenge)?).as_bytes()).await?;
+        } else if line.starts_with(b"a1 ") {
+            return Ok(line.starts_with(b"a1 OK"));
+        }
+    }
+}
+
 async fn attack(scene: Scene, kind: Kind, inputs: &Cell<u64>) -> Result<End, Fault> {
     let Scene { mut wire, facts, message } = scene;
     let tried = || inputs.set(inputs.get() + 1);
@@ -235,13 +253,21 @@ async fn attack(scene: Scene, kind: Kind, inputs: &Cell<u64>) -> Result<End, Fau
         }
         Kind::WrongPasswords => {
             for _ in 0..5 {
-                let (_, message) = crate::common::scram::Client::start("alice", "guess", &facts)?;
-                let begin = format!("a1 AUTHENTICATE SCRAM-SHA-256-PLUS {}\r\n", STANDARD.encode(message));
-                wire.send(begin.as_bytes()).await?;
+                let (mut client, message) = scram::Client::start("alice", "guess", &facts)?;
                 tried();
-                line(&mut wire).await?;
-                wire.send(b"Yz1iaXdzLHI9eA==\r\n").await?;
-                while !line(&mut wire).await?.starts_with(b"a1 ") {}
+                let mut is_proved = false;
+                let answer = |challenge: &[u8]| match client.step(&STANDARD.decode(challenge.trim_ascii())?) {
+                    Ok(proof) => {
+                        is_proved = true;
+                        Ok(STANDARD.encode(proof))
+                    }
+                    // What the server says of the proof comes as a challenge, too.
+                    Err(_) if is_proved => Ok("*".to_owned()),
+                    Err(fault) => Err(fault),
+                };
+                if lets_in(&mut wire, scram::MECHANISM, &message, answer).await? {
+                    return Ok(End::LetIn);
+                }
             }
         }
         Kind::OneOctetAtATime => loop {
@@ -269,20 +295,11 @@ async fn attack(scene: Scene, kind: Kind, inputs: &Cell<u64>) -> Result<End, Fau
             tried();
         },
         _ => {
-            let iky = format!("a1 AUTHENTICATE IKY-SHA-256-EXPR {}\r\n", STANDARD.encode(message)).into_bytes();
             for _ in 0..5 {
-                wire.send(&iky).await?;
                 tried();
                 // The responder message is answered by an empty one.
-                loop {
-                    let line = line(&mut wire).await?;
-                    if line.starts_with(b"+") {
-                        wire.send(b"\r\n").await?;
-                    } else if line.starts_with(b"a1 OK") {
-                        return Ok(End::LetIn);
-                    } else if line.starts_with(b"a1 ") {
-                        break;
-                    }
+                if lets_in(&mut wire, "IKY-SHA-256-EXPR", &message, |_| Ok(String::new())).await? {
+                    return Ok(End::LetIn);
                 }
             }
         }

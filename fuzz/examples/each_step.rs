@@ -25,5 +25,6 @@ fn main() {
             inputs += 1;
         }
     }
+    assert!(inputs > 0, "of which folder?");
     println!("{inputs} inputs, {runs} runs: nobody was stuck");
 }

@@ -85,7 +85,7 @@ fn what_the_thief_of_a_server_key_renews_logs_nobody_in() {
 }
 
 #[test]
-fn the_renewal_of_a_thief_is_seen_by_the_client_and_ends_with_it() {
+fn the_renewal_of_a_thief_is_seen_by_the_client_and_ends_with_the_device() {
     let mut pair = Pair::new(server_with(&[Pin::SHA_256_EXPR]));
     let device = pair.full_login("alice", &Tls::full());
     assert!(accepted(&pair.reconnect("alice", &Tls::full(), None, EXPR)));
