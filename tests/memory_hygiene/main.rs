@@ -44,8 +44,8 @@ fn eager() -> Policy {
 }
 
 /// Clients of derived assertions, through logins, renewals and lost replies.
-fn derived(needles: &mut Needles) {
-    let mut pair = Pair::new(server_with(&[Pin::SHA_256_EXPR, Pin::ED25519_EXPR, Pin::SHA_256_NONE]).policy(eager()));
+fn derived(needles: &mut Needles, pins: &[Pin]) {
+    let mut pair = Pair::new(server_with(pins).policy(eager()));
     pair.client = Accounts::new(eager());
     let session_key = secret::<32>(1);
     needles.add("a session key", &**session_key);
@@ -55,6 +55,10 @@ fn derived(needles: &mut Needles) {
         let full = bound(name).keyed(&**session_key).unwrap();
         full_login(needles, &pair, &full, name, &before);
         note(needles, &pair, name);
+    }
+    are_there(needles, &["a client key", "a server key", "a lineage"]);
+    if pins.iter().all(|pin| !pin.signs()) {
+        are_there(needles, &["what a server stores"]);
     }
     for round in 1..12 {
         pair.now = later(round * 2 * DAY);
@@ -107,6 +111,15 @@ fn note_exported(needles: &mut Needles, tls: &Tls) {
     for (name, label) in EXPORTED {
         tls.export(label, b"", &mut *value).unwrap();
         needles.add(name, &*value);
+    }
+}
+
+/// What is looked for is what is kept, while it is.
+fn are_there(needles: &Needles, names: &[&'static str]) {
+    let here = 0u8;
+    let found = search(needles, core::ptr::from_ref(&here).addr());
+    for name in names {
+        assert!(found.contains_key(&(Place::Heap, *name)), "{name} is nowhere");
     }
 }
 
@@ -229,8 +242,10 @@ fn alone(needles: &mut Needles) {
         needles.add(name, &*value);
     }
     let facts = || ChannelFacts::tls13().exporter(&of).unwrap().early_exporter(&of).unwrap();
-    drop(Box::new([(); 8].map(|()| facts())));
-    drop(Box::new([(); 8].map(|()| of.clone())));
+    let kept = Box::new([(); 8].map(|()| (facts(), of.clone())));
+    are_there(needles, &EXPORTED.map(|(name, _)| name));
+    are_there(needles, &["an exporter secret", "the early exporter's value"]);
+    drop(kept);
 
     // ring keeps a key of HMAC as what its hash function makes of it.
     let key = secret::<32>(10);
@@ -240,7 +255,8 @@ fn alone(needles: &mut Needles) {
 
 /// Everything, on a thread of its own. Gives an address on its stack.
 fn all_of_it(needles: &mut Needles) -> usize {
-    derived(needles);
+    derived(needles, &[Pin::SHA_256_EXPR, Pin::SHA_256_NONE]);
+    derived(needles, &[Pin::SHA_256_EXPR, Pin::ED25519_EXPR, Pin::SHA_256_NONE]);
     granted(needles);
     tokens(needles);
     alone(needles);
