@@ -222,6 +222,10 @@ fn saved_accounts_have_one_spelling() {
     for twice in [account, &of("alice", "o")] {
         assert_eq!(restored(&[account, twice]), Err(InvalidAssertion::Damaged), "the same account again");
     }
+    for kind in ["a", "t", "o", "f"] {
+        let of_nobody = &of("bob", kind)[of("bob", "").len()..];
+        assert_eq!(restored(&[of_nobody, account]), Err(InvalidAssertion::Damaged), "{kind}");
+    }
     for order in ["fo", "ofo", "ffof"] {
         assert_eq!(restored(&[&of("bob", order)]), Err(InvalidAssertion::Damaged), "{order}");
     }
