@@ -144,7 +144,7 @@ pub struct Use {
     /// When the predecessor of a successor used for the first time ends.
     pub predecessor_until: Timestamp,
     /// A successor to add, unless [`MAX_PENDING_SUCCESSORS`] of them already wait. One that has waited for as long as the grace gives way, the
-    /// oldest first. One that is there already is not added twice, and is [`Committed::Done`].
+    /// oldest first. One that is there already is not added twice, and is [`Committed::Done`]; one of another client or account is not added.
     pub successor: Option<Box<Record>>,
     /// The assertion ends by this time at the latest, as a sealed one takes its place.
     pub ends: Option<Timestamp>,

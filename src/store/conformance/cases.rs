@@ -35,6 +35,7 @@ pub(super) static CASES: &[Case] = cases! {
     Plain(successors::one_that_waited_too_long);
     Plain(successors::one_that_expired);
     Plain(successors::added_twice);
+    Plain(successors::of_somebody_else);
     Plain(successors::their_first_use);
     Plain(counters::out_of_order);
     Plain(counters::used_twice);

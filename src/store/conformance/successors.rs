@@ -118,6 +118,30 @@ pub(super) fn added_twice(on: On<'_>) -> Checked {
     Ok(())
 }
 
+pub(super) fn of_somebody_else(on: On<'_>) -> Checked {
+    let (_, record) = known(on)?;
+    let tablet = client("alice", 2, at(0));
+    let bob = client("bob", 1, at(0));
+    for other in [&tablet, &bob] {
+        on.log_in(other)?;
+    }
+    let next = |k| successor(&record, k, at(10));
+    let of = |other: &Client, k| Record { device: other.device(), identity: other.identity.clone(), ..next(k) };
+    let elsewhere = Record { login_name: "bob".into(), ..of(&bob, 3) };
+    for other in [&of(&tablet, 1), &of(&bob, 2), &elsewhere] {
+        on.apply(
+            &renewing(&record, other, at(10)),
+            at(10),
+            Committed::WithoutSuccessor,
+            "a renewal for somebody else",
+        )?;
+        ensure!(on.live(other, at(11))?.is_none(), "a successor of somebody else is found");
+    }
+    on.apply(&renewing(&record, &next(4), at(12)), at(12), Committed::Done, "a renewal")?;
+    on.must_live(&next(4), at(13), "the client's own successor")?;
+    Ok(())
+}
+
 pub(super) fn their_first_use(on: On<'_>) -> Checked {
     let alice = client("alice", 1, at(0));
     let (record, there) = (alice.record(EXPR), alice.record_in(NONE, smtp()));

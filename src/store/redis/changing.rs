@@ -9,6 +9,7 @@ use super::reading::login_of;
 use super::remembering::{Secret, record, slot};
 use super::reply::{Broken, list, name, number, octets, tuple};
 use super::session::{Operation, Session, Stop, Wire};
+use crate::assertion::Record;
 use crate::store::{Commit, Committed, MAX_PENDING_SUCCESSORS, NewSecret, Revoke, TokenUse, Use};
 use crate::time::Timestamp;
 
@@ -49,20 +50,20 @@ fn outcome<W: Wire>(session: &Session<'_, W>, reply: &Value) -> Result<Committed
     })
 }
 
+fn place_of(record: &Record) -> Place {
+    Place { login: login_of(record), account: account_name(&record.identity), device: *record.device.as_octets() }
+}
+
 impl<W: Wire> Session<'_, W> {
     /// One round trip after the lookup by the same handle; another one with a successor or a secret.
     async fn apply(&mut self, change: &Use) -> Result<Committed, Stop> {
         let id = *change.assertion.as_octets();
-        let known = match &change.successor {
-            Some(successor) => {
-                let device = *successor.device.as_octets();
-                Some(Place { login: login_of(successor), account: account_name(&successor.identity), device })
-            }
-            None => self.place(&id).await?,
-        };
-        let Some(place) = known else { return Ok(Committed::Gone) };
+        let Some(place) = self.place(&id).await? else { return Ok(Committed::Gone) };
         let successor = match change.successor.as_deref() {
-            Some(successor) if self.outlasts(&place, successor.expires).await? => Some(successor),
+            // It is this very client's, or it is none.
+            Some(successor) if place_of(successor) == place && self.outlasts(&place, successor.expires).await? => {
+                Some(successor)
+            }
             _ => None,
         };
         let secret = match &change.secret {
