@@ -190,15 +190,17 @@ impl Session<'_> {
     async fn full_login(&mut self, tag: &str, first: Option<Bytes>) -> Result<(), Fault> {
         let mut scram = self.service.full_login(&self.connection)?;
         let mut message = match first {
-            Some(message) => message.to_vec(),
+            Some(message) => Some(message.to_vec()),
             None => self.challenge(Vec::new()).await?,
         };
         for _ in 0..2 {
             // What is wrong with it is the server's own business: the client hears that it is not logged in.
-            let Ok(answer) = scram.step(&message) else { break };
+            let Some(Ok(answer)) = message.as_deref().map(|message| scram.step(message)) else { break };
             message = self.challenge(answer).await?;
         }
-        let code = match scram.who().filter(|_| message.is_empty()) {
+        let code = match scram.who().filter(|_| message.as_deref() == Some(&[])) {
+            // RFC 9051 section 6.2.2. Who hears that the password is wrong cancels, too.
+            _ if message.is_none() => "BAD The login was cancelled",
             Some(name) => {
                 self.service.logged_in(&mut self.connection, &self.wire, &name)?;
                 self.login = Some(format!("{name} logs in with {}", scram::MECHANISM));
@@ -209,10 +211,11 @@ impl Session<'_> {
         self.say(format!("{tag} {code}\r\n").as_bytes())
     }
 
-    async fn challenge(&mut self, octets: Vec<u8>) -> Result<Vec<u8>, Fault> {
+    /// The client's answer to this; `None` where it cancels.
+    async fn challenge(&mut self, octets: Vec<u8>) -> Result<Option<Vec<u8>>, Fault> {
         self.imap.authenticate_continue(Challenge::base64(octets)).map_err(|_| "no login is under way")?;
         let line = self.answer().await?;
-        Ok(STANDARD.decode(line.trim_ascii_end())?)
+        Ok(if line == b"*\r\n" { None } else { Some(STANDARD.decode(line.trim_ascii_end())?) })
     }
 
     /// The client's next line in a login, as it is on the wire: for the profile, which has its grammar.
