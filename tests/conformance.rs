@@ -59,6 +59,7 @@ enum Fault {
     LinksEverySealedClient,
     SetsEverySecret,
     TakesEveryLoginWithASecretAlone,
+    TakesTwoClientsForOne,
     ListsNewestFirst,
     GrowsWithoutEnd,
     LosesCountersAtRestart,
@@ -169,6 +170,15 @@ impl Store for Broken {
                 self.inner.commit(commit, now)?;
                 Committed::Done
             }
+            (Fault::TakesTwoClientsForOne, Commit::Remember(Remember { records, .. })) => {
+                let committed = self.inner.commit(commit, now)?;
+                for record in records.iter().filter(|_| committed == Committed::Gone) {
+                    let records = vec![record.clone()];
+                    let remember = Remember { records, token: None, link: None, secret: None };
+                    self.inner.commit(&Commit::Remember(remember), now)?;
+                }
+                committed
+            }
             (Fault::LinksEverySealedClient, Commit::Link(link)) if link.sealed => {
                 let remember = Remember { records: Vec::new(), token: None, link: Some(link.clone()), secret: None };
                 self.inner.commit(&Commit::Remember(remember), now)?;
@@ -272,6 +282,8 @@ fn what_breaks_the_contract_is_noticed() {
         (Fault::AppliesReplays, "failures::a_replayed_use"),
         (Fault::NeverConfirms, "using::the_first_use"),
         (Fault::AddsEverySuccessor, "successors::only_so_many_wait"),
+        (Fault::AddsEverySuccessor, "successors::of_somebody_else"),
+        (Fault::TakesTwoClientsForOne, "remembering::of_two_clients"),
         (Fault::IgnoresRevocations, "revocation::of_a_device"),
         (Fault::IgnoresRevocationsOfUnknownAccounts, "revocation::a_login_of_an_unknown_account"),
         (Fault::IgnoresRevocationsOfUnknownClients, "revocation::of_more_devices_than_are_remembered"),

@@ -118,7 +118,7 @@ pub enum Commit {
 }
 
 /// New records and a new token of one client, and its connection's lineage. Of one that leaves none of these, the secret says which it is: it is
-/// [`Committed::Gone`] where [`Commit::Secret`] is.
+/// [`Committed::Gone`] where [`Commit::Secret`] is. So it is where not all of it is of one client of one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remember {
     /// One for each mechanism and scope; empty where policy or channel allow none.
@@ -129,6 +129,18 @@ pub struct Remember {
     pub link: Option<Link>,
     /// The secret of the account, unless it has one.
     pub secret: Option<NewSecret>,
+}
+
+impl Remember {
+    /// Whether all of it is one client's of one account.
+    pub(super) fn is_of_one_client(&self) -> bool {
+        let records = self.records.iter().map(|record| (&record.identity, record.device));
+        let token = self.token.iter().map(|token| (&token.identity, token.device));
+        let link = self.link.iter().map(|link| (&link.lineage.identity, link.lineage.device));
+        let secret = self.secret.iter().map(|new| (&new.identity, new.device));
+        let mut all = records.chain(token).chain(link).chain(secret);
+        all.next().is_none_or(|first| all.all(|other| other == first))
+    }
 }
 
 /// The use of an assertion. It is applied as a whole or not at all.

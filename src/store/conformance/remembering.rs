@@ -24,6 +24,26 @@ pub(super) fn an_empty_store(on: On<'_>) -> Checked {
     on.revoke_some("alice", Revoke::Assertion(alice.record(EXPR).id), now, 0)
 }
 
+pub(super) fn of_two_clients(on: On<'_>) -> Checked {
+    let (alice, now) = (client("alice", 1, at(0)), at(1));
+    let own = Remember { secret: Some(alice.secret(1, 1000)), ..alice.remember() };
+    for other in [client("alice", 2, at(0)), client("bob", 1, at(0))] {
+        let records = vec![alice.record(EXPR), other.record(NONE)];
+        for mixed in [
+            Remember { records, ..own.clone() },
+            Remember { token: Some(Box::new(other.tokens())), ..own.clone() },
+            Remember { link: Some(other.link(0, None)), ..own.clone() },
+            Remember { secret: Some(other.secret(1, 1000)), ..own.clone() },
+        ] {
+            on.remember(&mixed, now, Committed::Gone, "a full login of two clients")?;
+        }
+        for (found, devices) in on.known_of(&[alice.clone(), other], now)? {
+            ensure!(found == Found::default() && devices.is_empty(), "a login of two clients is remembered: {found:?}");
+        }
+    }
+    on.remember(&own, now, Committed::Done, "a full login of one client")
+}
+
 pub(super) fn found_again(on: On<'_>) -> Checked {
     let (alice, now) = (client("alice", 1, at(0)), at(1));
     let there = alice.record_in(NONE, smtp());

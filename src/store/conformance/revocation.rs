@@ -1,9 +1,12 @@
 //! Clients that are logged out. Everything of them may be kept, marked as revoked, or forgotten at once.
 
+use core::slice::from_ref;
+
 use super::on::{Checked, On, ensure};
 use super::scene::{Client, EXPR, NONE, at, client, first_use_of, renewing, smtp, successor};
 use crate::assertion::{DeviceId, Revocations};
 use crate::store::{Committed, Remember, Revoke, Use};
+use crate::time::Timestamp;
 
 /// Three clients of alice, and one of bob.
 fn logged_in(on: On<'_>) -> Result<([Client; 3], Client), String> {
@@ -196,9 +199,19 @@ pub(super) fn a_commit_made_again(on: On<'_>) -> Checked {
     on.revoke_some("alice", Revoke::Device(first.device()), at(10), 1)?;
     on.remember(&first.remember(), at(11), Committed::Gone, "the login of a revoked client, made again")?;
     on.must_not_know(&first, at(12))?;
+    also_without_a_session(on, &first, at(13))?;
     on.revoke_some("alice", Revoke::All, at(20), 2)?;
     on.remember(&second.remember(), at(21), Committed::Gone, "the login of a revoked client, made again")?;
-    on.must_not_know(&second, at(22))
+    on.must_not_know(&second, at(22))?;
+    also_without_a_session(on, &second, at(23))
+}
+
+/// A client that was revoked is not remembered for something else of the same login either.
+fn also_without_a_session(on: On<'_>, client: &Client, now: Timestamp) -> Checked {
+    let more = client.record_in(NONE, smtp());
+    on.remember(&client.with_records(from_ref(&more)), now, Committed::Gone, "more of the login of a revoked client")?;
+    ensure!(on.live(&more, now)?.is_none(), "more of the login of a revoked client is found");
+    Ok(())
 }
 
 pub(super) fn of_a_device_that_is_yet_to_come(on: On<'_>) -> Checked {

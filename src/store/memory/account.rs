@@ -174,12 +174,7 @@ impl Account {
         if known.is_some_and(|client| client.revoked) {
             return Err(Committed::Gone);
         }
-        // All of it is one client's of one account.
-        let ours = |identity: &str, of: DeviceId| *identity == *self.identity && of == id;
-        let records = remember.records.iter().all(|record| ours(&record.identity, record.device));
-        let token = remember.token.iter().all(|token| ours(&token.identity, token.device));
-        let link = link.is_none_or(|link| ours(&link.lineage.identity, link.lineage.device));
-        if records && token && link { Ok(Some(device)) } else { Err(Committed::Gone) }
+        if remember.is_of_one_client() { Ok(Some(device)) } else { Err(Committed::Gone) }
     }
 
     /// How much room for records this client's login needs: none for what is there already.

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use super::super::{Capacity, Committed, Device, Link, NewSecret, Remember, StoredTokens, TokenUse, Window};
 use crate::assertion::{
-    AccountSecret, AccountState, AssertionId, DeviceId, LineageRecord, LoginId, Record, Revocations, Scope, TokenId,
-    TokenRecord,
+    AccountSecret, AssertionId, DeviceId, LineageRecord, LoginId, Record, Revocations, Scope, TokenId, TokenRecord,
 };
 use crate::channel::Handle;
 use crate::time::Timestamp;
@@ -107,13 +106,6 @@ impl Account {
         Self { identity, revoked, secret: None, clients: Vec::new() }
     }
 
-    /// What is known of it as a whole, where it has a secret.
-    pub(super) fn state(&self, now: Timestamp) -> Option<AccountState> {
-        let secret = self.secret.as_ref().filter(|secret| now < secret.until)?;
-        let (identity, secret) = (self.identity.clone(), secret.secret.clone());
-        Some(AccountState { identity, secret, revoked: self.revoked.clone() })
-    }
-
     pub(super) fn record(&self, id: &AssertionId) -> Option<Record> {
         let mut all = self.clients.iter().flat_map(|client| &client.records);
         all.find(|stored| stored.record.id == *id).map(|stored| stored.record.as_ref().clone())
@@ -212,14 +204,15 @@ impl Account {
             return Ok(());
         };
         let (id, full_login) = (device.id, device.created);
-        let spared = |client: &Client| client.device.created == full_login && !client.revoked;
-        let known = self.clients.iter().any(|client| client.device.id == id && spared(client));
-        if self.revoked.revokes(id, full_login) && !known {
+        // Another login under the same id is another client.
+        let (known, namesake) = match self.position(id) {
+            Some(at) if self.clients[at].device.created == full_login => (Some(at), None),
+            namesake => (None, namesake),
+        };
+        if self.revoked.revokes(id, full_login) && known.is_none() {
             return Err(Committed::Gone);
         }
-        // Another login under the same id is another client.
-        let namesake = self.position(id).filter(|&at| self.clients[at].device.created != full_login);
-        if self.position(id).is_some_and(|at| namesake.is_none() && self.clients[at].revoked) {
+        if known.is_some_and(|at| self.clients[at].revoked) {
             return Err(Committed::Gone);
         }
         // Its tokens go on with it, so they leave its earlier login before that may have to go.

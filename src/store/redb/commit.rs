@@ -47,6 +47,9 @@ impl Work<'_> {
     }
 
     fn remember(&mut self, remember: &Remember, capacity: &Capacity, now: Timestamp) -> Result<Committed, Failed> {
+        if !remember.is_of_one_client() {
+            return Ok(Committed::Gone);
+        }
         let identity = match (remember.records.first(), &remember.token, &remember.link, &remember.secret) {
             (Some(record), ..) => &record.identity,
             (None, Some(token), ..) => &token.identity,

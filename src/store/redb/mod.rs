@@ -190,7 +190,8 @@ impl Store for RedbStore {
                 found.token = token.map(Arc::new).into();
             }
             if let Some(login) = lookup.login.filter(|_| lookup.account).map(|login| login.id()) {
-                let state = snapshot.find(LOGINS, login.as_octets(), |it| it.state(now), |it| it.state(now))?;
+                // Everyone's revocation took the secrets with it.
+                let state = snapshot.find(LOGINS, login.as_octets(), |it| it.state(now), |_| None)?;
                 found.account = state.map(Arc::new).into();
             }
             Ok(found)

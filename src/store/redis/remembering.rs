@@ -150,6 +150,9 @@ impl<W: Wire> Session<'_, W> {
     /// Two round trips; one more where the client takes another's place, one where it brings a secret, two where a second identity
     /// is on the session.
     pub(super) async fn remember(&mut self, remember: &Remember) -> Result<Committed, Stop> {
+        if !remember.is_of_one_client() {
+            return Ok(Committed::Gone);
+        }
         let Some(client) = Client::of(remember) else {
             return match &remember.secret {
                 Some(new) if self.set_secret(new).await? == Committed::Gone => Ok(Committed::Gone),
