@@ -14,7 +14,8 @@ const CHILD: &str = "FAST_REAUTH_REDB_CHILD";
 fn child() {
     let Ok(dir) = std::env::var(CHILD) else { return };
     let dir = PathBuf::from(dir);
-    let store = RedbStore::open(dir.join("store"), Capacity::default()).unwrap();
+    // A name alone, as in a configuration: the directory is the process's own.
+    let store = RedbStore::open("store", Capacity::default()).unwrap();
     let round = u64::from(std::process::id());
     std::thread::scope(|scope| {
         for thread in 0..4u64 {
@@ -60,6 +61,7 @@ fn what_was_committed_survives_a_kill() {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "crash::child"])
             .env(CHILD, &dir.0)
+            .current_dir(&dir.0)
             .stdout(Stdio::null())
             .spawn()
             .unwrap();

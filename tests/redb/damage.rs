@@ -132,6 +132,38 @@ fn any_octet() {
     });
 }
 
+/// What says that everyone was revoked is one number for all, in no account's own checksum.
+#[test]
+fn no_octet_undoes_everyones_revocation() {
+    let disk = Disk::default();
+    let store = disk.open(Capacity::default()).unwrap();
+    let ids = ["alice", "bob"].map(|name| log_in(&store, name, START));
+    store.revoke_everyone(later(1)).unwrap();
+    let after = disk.octets();
+    drop(store);
+    let closed = disk.octets();
+    quietly(|| {
+        for octets in [&after, &closed] {
+            let names: [&[u8]; 2] = [b"revocations of everyone", b"everyone revoked"];
+            let places = (0..octets.len()).filter(|&at| names.iter().any(|name| octets[at..].starts_with(name)));
+            let near: std::collections::BTreeSet<_> =
+                places.flat_map(|at| at.saturating_sub(48)..at + 72).filter(|&at| at < octets.len()).collect();
+            assert!(near.len() > 100);
+            for at in near {
+                let mut altered = octets.clone();
+                altered[at] ^= 1;
+                let Ok(store) = Disk::holding(altered).open(Capacity::default()) else { continue };
+                for id in &ids {
+                    let record = store.lookup(&of(*id), later(2)).map(|found| found.record.into_option());
+                    let is_over = |record: &std::sync::Arc<fast_reauth::assertion::Record>| record.is_revoked();
+                    assert!(record.ok().flatten().as_ref().is_none_or(is_over), "octet {at}");
+                    assert_ne!(store.commit(&count(*id, 1), later(2)), Ok(Committed::Done), "octet {at}");
+                }
+            }
+        }
+    });
+}
+
 #[test]
 fn no_store() {
     quietly(|| {

@@ -11,12 +11,13 @@ mod disk;
 mod file;
 mod full;
 mod recovery;
+mod room;
 
 use std::path::PathBuf;
 
 use common::*;
 use fast_reauth::Timestamp;
-use fast_reauth::assertion::{AssertionId, DeviceId, Pin};
+use fast_reauth::assertion::{AssertionId, DeviceId, HtMechanism, Pin, ServiceKeys, TokenRequest};
 use fast_reauth::mechanism::Login;
 use fast_reauth::store::{
     Capacity, Commit, Committed, Lookup, OpenError, RedbStore, Remember, Revoke, Store, Unavailable, Use,
@@ -33,6 +34,23 @@ fn login_of(name: &str, device: DeviceId, now: Timestamp) -> Remember {
     let mut connection = fast_reauth::mechanism::Connection::new(&server, tls.server());
     let login = Login { full: &bound(name), identity: name, device, now };
     match connection.logged_in(login, &tls.exporter()).commit {
+        Commit::Remember(remember) => remember,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The same with a token.
+fn with_token(name: &str, device: DeviceId, now: Timestamp) -> Remember {
+    let server = server_with(&[Pin::SHA_256_NONE]).fast(HtMechanism::all(), ServiceKeys::new(1, &[0x11; 32]));
+    let tls = Tls::full();
+    let mut connection = fast_reauth::mechanism::Connection::new(&server, tls.server());
+    let login = Login { full: &bound(name), identity: name, device, now };
+    let client = format!("{device:?}");
+    let (mechanism, random) = (HtMechanism::HT_SHA_256_EXPR, fresh());
+    let request = TokenRequest { mechanism, authcid: name, client: &client, random };
+    let (logged_in, issued) = connection.logged_in_with_token(login, &tls.exporter(), &request);
+    assert!(issued.is_ok());
+    match logged_in.commit {
         Commit::Remember(remember) => remember,
         other => panic!("{other:?}"),
     }

@@ -34,6 +34,29 @@ fn a_pause_ends_also_for_who_asks_all_the_time() {
     );
 }
 
+/// Opening a large file reads all of it, so that is not tried by everyone who asks.
+#[test]
+fn in_a_pause_nothing_is_tried() {
+    const LONG: Duration = Duration::from_secs(3600);
+    let (disk, bad) = (Disk::default(), Arc::new(AtomicBool::new(false)));
+    let (storage, is_bad) = (disk.clone(), bad.clone());
+    let opens = Arc::new(AtomicUsize::new(0));
+    let count_opens = opens.clone();
+    let source = move || -> Box<dyn redb::StorageBackend> {
+        count_opens.fetch_add(1, Ordering::SeqCst);
+        Box::new(Flaky { disk: storage.clone(), bad: is_bad.clone() })
+    };
+    let store = fast_reauth::internal::redb_on(source, Capacity::default(), LONG).unwrap();
+    let id = log_in(&store, "alice", START);
+    bad.store(true, Ordering::SeqCst);
+    for n in 1..20 {
+        assert!(store.commit(&count(id, n), later(1)).is_err());
+        assert!(store.lookup(&of(id), later(1)).is_err());
+    }
+    // Once when it was made, and once after the failure.
+    assert_eq!(opens.load(Ordering::SeqCst), 2);
+}
+
 #[derive(Debug)]
 struct Flaky {
     disk: Disk,
