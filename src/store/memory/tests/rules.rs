@@ -159,7 +159,7 @@ fn what_goes_over_to_another_account_leaves_the_first() {
         records: Vec::new(),
         token: Some(Box::new(token(identity, number, 7, START))),
         link: None,
-        secret: Some(secret(identity, number as u8, 9, later(DAY))),
+        secret: Some(NewSecret { device: device(number), ..secret(identity, number as u8, 9, later(DAY)) }),
     };
     let lookup = Lookup {
         login: Some(LoginId::from_octets([9; 16]).into()),
