@@ -4,7 +4,7 @@ use core::slice::from_ref;
 
 use super::on::{Checked, On, ensure};
 use super::scene::{EXPR, LIFETIME, NONE, UNUSED, at, client, counted, first_use_of};
-use crate::store::{Commit, Committed, NewSecret, Use};
+use crate::store::{Commit, Committed, NewSecret, Revoke, Use};
 
 pub(super) fn nothing_is_lost_before_its_time(on: On<'_>) -> Checked {
     let [idle, used, other] = [("alice", 1), ("alice", 2), ("bob", 1)].map(|(who, n)| client(who, n, at(0)));
@@ -44,7 +44,8 @@ pub(super) fn what_expired_is_no_device(on: On<'_>) -> Checked {
             "after {now} s, {wanted} of two clients are known, and listed are {devices:?}"
         );
     }
-    on.revoke_some("alice", crate::store::Revoke::All, at(LIFETIME), 0)
+    on.revoke_some("alice", Revoke::Assertion(used.record(EXPR).id), at(LIFETIME), 0)?;
+    on.revoke_some("alice", Revoke::All, at(LIFETIME), 0)
 }
 
 pub(super) fn secrets_take_room(on: On<'_>) -> Checked {

@@ -24,6 +24,7 @@ pub(super) static CASES: &[Case] = cases! {
     Plain(remembering::made_again_after_use);
     Plain(remembering::little_or_nothing);
     Plain(remembering::of_two_clients);
+    Plain(remembering::another_login_of_one_client);
     Plain(remembering::devices_oldest_first);
     Plain(remembering::devices_by_scope);
     Plain(using::the_first_use);

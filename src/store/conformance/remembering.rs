@@ -44,6 +44,22 @@ pub(super) fn of_two_clients(on: On<'_>) -> Checked {
     on.remember(&own, now, Committed::Done, "a full login of one client")
 }
 
+/// Who logs in again under the same id is another client, and the one before is gone.
+pub(super) fn another_login_of_one_client(on: On<'_>) -> Checked {
+    let (before, again) = (client("alice", 1, at(0)), client("alice", 1, at(10)));
+    on.remember(&before.with_records(&[before.record(EXPR)]), at(0), Committed::Done, "a full login")?;
+    let record = again.record_in(EXPR, smtp());
+    on.remember(&again.with_records(from_ref(&record)), at(10), Committed::Done, "another one under the same id")?;
+    on.must_live(&record, at(11), "of the later login")?;
+    ensure!(on.live(&before.record(EXPR), at(11))?.is_none(), "what came of the login before goes on");
+    let devices = on.devices("alice", at(11))?;
+    ensure!(
+        matches!(&devices[..], [device] if device.created == at(10)),
+        "another login is not another client: {devices:?}"
+    );
+    Ok(())
+}
+
 pub(super) fn found_again(on: On<'_>) -> Checked {
     let (alice, now) = (client("alice", 1, at(0)), at(1));
     let there = alice.record_in(NONE, smtp());

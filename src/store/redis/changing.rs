@@ -211,7 +211,10 @@ impl<W: Wire> Session<'_, W> {
             // A server that was full has gone without, so it is looked for wherever the account has something.
             None => self.logins_of(account).await?,
         };
-        let calls = logins.iter().map(|login| self.keys.login(login, "assertion").octets(account).octets(id)).collect();
+        let calls = logins
+            .iter()
+            .map(|login| self.keys.login(login, "assertion").at(self.now).octets(account).octets(id))
+            .collect();
         let mut count = 0;
         for reply in self.run(calls).await? {
             count += usize::from(number(&reply)? > 0);

@@ -58,9 +58,9 @@ function ops.revoke()
   return live
 end
 
--- Of one client nothing but this one assertion, and the successors of it that wait.
+-- Of one client nothing but this one assertion, and the successors of it that wait. Whether it was live.
 function ops.assertion()
-  local account, id = arg(), arg()
+  local now, account, id = num(), arg(), arg()
   local r = get('r' .. id)
   if not r or r.a ~= account or is_revoked(r) then return 0 end
   r.x = 1
@@ -73,7 +73,7 @@ function ops.assertion()
       put('r' .. other, o)
     end
   end)
-  return 1
+  return now < ends(r) and 1 or 0
 end
 
 -- A client that is given up for another, as of that registration.
