@@ -112,6 +112,8 @@ pub(super) fn of_everyone(on: On<'_>) -> Checked {
     on.revoke_everyone(at(10))?;
     for gone in alices.iter().chain([&bob]) {
         on.must_not_know(gone, at(11))?;
+        on.revoke_some(&gone.identity, Revoke::Assertion(gone.record(EXPR).id), at(11), 0)?;
+        on.revoke_some(&gone.identity, Revoke::Device(gone.device()), at(11), 0)?;
     }
     for late in unknown.iter().chain([&client("alice", 4, at(10))]) {
         let what = "a login that came before everyone was revoked";

@@ -217,7 +217,9 @@ impl<W: Wire> Session<'_, W> {
             .collect();
         let mut count = 0;
         for reply in self.run(calls).await? {
-            count += usize::from(number(&reply)? > 0);
+            let [live, full_login, stored_at] = tuple(&reply)?;
+            let was_revoked = self.epoch.revokes(number(stored_at)?, number(full_login)?);
+            count += usize::from(number(live)? > 0 && !was_revoked);
         }
         Ok(count)
     }

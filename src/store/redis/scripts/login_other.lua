@@ -58,11 +58,11 @@ function ops.revoke()
   return live
 end
 
--- Of one client nothing but this one assertion, and the successors of it that wait. Whether it was live.
+-- Of one client nothing but this one assertion, and the successors of it that wait. Whether it was live, and since when.
 function ops.assertion()
   local now, account, id = num(), arg(), arg()
   local r = get('r' .. id)
-  if not r or r.a ~= account or is_revoked(r) then return 0 end
+  if not r or r.a ~= account or is_revoked(r) then return { 0, 0, 0 } end
   r.x = 1
   put('r' .. id, r)
   local d = get('d' .. account .. r.d)
@@ -73,7 +73,7 @@ function ops.assertion()
       put('r' .. other, o)
     end
   end)
-  return now < ends(r) and 1 or 0
+  return { now < ends(r) and 1 or 0, r.f, r.g }
 end
 
 -- A client that is given up for another, as of that registration.
