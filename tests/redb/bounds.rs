@@ -112,6 +112,19 @@ fn a_login_name_of_two_accounts_leads_to_the_one_that_used_it_last_and_has_a_sec
     assert_eq!(whose(&store, later(1)).as_deref(), Some("bob"));
 }
 
+/// For a login that was under way meanwhile, also of an account that nothing else is known of; no longer, or who revokes makes it grow.
+#[test]
+fn a_revocation_is_remembered_for_a_day() {
+    let store = Disk::default().open(Capacity::default()).unwrap();
+    store.revoke("alice", Revoke::All, START).unwrap();
+    let late = |now| {
+        store.sweep(now).unwrap();
+        store.commit(&Commit::Remember(login("alice", START)), now)
+    };
+    assert_eq!(late(later(DAY - 1)), Ok(Committed::Gone));
+    assert_eq!(late(later(DAY)), Ok(Committed::Done));
+}
+
 /// A client is told that it was revoked, and not that it never was.
 #[test]
 fn what_everyones_revocation_reached_is_found_as_revoked() {

@@ -104,6 +104,16 @@ fn what_expires_goes_in_that_second() {
 }
 
 #[test]
+fn a_client_that_is_known_by_its_session_alone_is_listed_until_that_ends() {
+    let store = with_room_for(10);
+    let sealed = Remember { records: Vec::new(), ..login("alice", START) };
+    assert_eq!(add(&store, &sealed, START), Committed::Done);
+    let end = sealed.link.expect("a session").lineage.expires().as_secs();
+    let listed = |now| store.devices("alice", None, Timestamp::from_secs(now)).unwrap().len();
+    assert_eq!((listed(end - 1), listed(end)), (1, 0));
+}
+
+#[test]
 fn what_expired_makes_room_for_a_session_alone() {
     let store = full_of_what_expires(Capacity { lineages: MANY.into(), ..Capacity::default() });
     let known = login("alice", START);
