@@ -8,17 +8,20 @@ use std::time::Duration;
 use super::disk::{Disk, PAUSE};
 use super::*;
 
-#[test]
-fn a_pause_ends_also_for_who_asks_all_the_time() {
-    let (disk, bad) = (Disk::default(), Arc::new(AtomicBool::new(false)));
-    let (storage, is_bad) = (disk.clone(), bad.clone());
-    let opens = Arc::new(AtomicUsize::new(0));
-    let count_opens = opens.clone();
+/// A store, how its disk goes bad, and how often it was opened.
+fn on_a_flaky_disk(pause: Duration) -> (RedbStore, Arc<AtomicBool>, Arc<AtomicUsize>) {
+    let (bad, opens) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let (disk, is_bad, count_opens) = (Disk::default(), bad.clone(), opens.clone());
     let source = move || -> Box<dyn redb::StorageBackend> {
         count_opens.fetch_add(1, Ordering::SeqCst);
-        Box::new(Flaky { disk: storage.clone(), bad: is_bad.clone() })
+        Box::new(Flaky { disk: disk.clone(), bad: is_bad.clone() })
     };
-    let store = fast_reauth::internal::redb_on(source, Capacity::default(), PAUSE).unwrap();
+    (fast_reauth::internal::redb_on(source, Capacity::default(), pause).unwrap(), bad, opens)
+}
+
+#[test]
+fn a_pause_ends_also_for_who_asks_all_the_time() {
+    let (store, bad, opens) = on_a_flaky_disk(PAUSE);
     let id = log_in(&store, "alice", START);
     bad.store(true, Ordering::SeqCst);
     assert!(store.commit(&count(id, 1), later(1)).is_err());
@@ -37,16 +40,7 @@ fn a_pause_ends_also_for_who_asks_all_the_time() {
 /// Opening a large file reads all of it, so that is not tried by everyone who asks.
 #[test]
 fn in_a_pause_nothing_is_tried() {
-    const LONG: Duration = Duration::from_secs(3600);
-    let (disk, bad) = (Disk::default(), Arc::new(AtomicBool::new(false)));
-    let (storage, is_bad) = (disk.clone(), bad.clone());
-    let opens = Arc::new(AtomicUsize::new(0));
-    let count_opens = opens.clone();
-    let source = move || -> Box<dyn redb::StorageBackend> {
-        count_opens.fetch_add(1, Ordering::SeqCst);
-        Box::new(Flaky { disk: storage.clone(), bad: is_bad.clone() })
-    };
-    let store = fast_reauth::internal::redb_on(source, Capacity::default(), LONG).unwrap();
+    let (store, bad, opens) = on_a_flaky_disk(Duration::from_secs(3600));
     let id = log_in(&store, "alice", START);
     bad.store(true, Ordering::SeqCst);
     for n in 1..20 {
